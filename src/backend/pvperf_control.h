@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pvperf_control.h: what virtpvperfd and a backend say to each other.
+ *
+ * A SOCK_SEQPACKET socket on which the backend listens (the daemon creates it
+ * and hands it over by number) so that a new daemon can adopt a running
+ * backend; a new connection replaces the old one. One message is one packet:
+ * a pvperfControlHeader, then the body of its type, at most
+ * PVPERF_CONTROL_MAX bytes in all. fds travel as SCM_RIGHTS, only from the
+ * daemon to the backend; the daemon takes none and drops a backend that sends
+ * some. Both sides check size, type and every number before they use it.
+ *
+ * A request carries a cookie, its answer the same one. Neither side waits for
+ * the other: the backend goes on serving the areas that do not need the
+ * answer, the daemon never blocks in send (a full socket is a broken backend).
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "../conf/pvperf_events.h"
+#include "../conf/pvperf_policy.h"
+
+#define PVPERF_CONTROL_VERSION 1
+#define PVPERF_CONTROL_MAX 16384
+#define PVPERF_CONTROL_FDS_MAX 250      /* below the kernel's SCM_MAX_FD, 253 */
+
+typedef enum {
+    /* daemon -> backend */
+    PVPERF_CONTROL_SETUP = 1,   /* once; fds: window, doorbell, pidfd of QEMU */
+    PVPERF_CONTROL_IRQS,        /* fds: eventfds of vectors first .. first + count - 1 */
+    PVPERF_CONTROL_POLICY,      /* whole effective policy; the backend applies the difference */
+    PVPERF_CONTROL_SESSION,     /* close all, start to serve under this nonce; 0: host down, serve nothing */
+    PVPERF_CONTROL_OPENED,      /* answer to OPEN; fds: the events, in the order asked */
+    PVPERF_CONTROL_QUERY,       /* asks for EVENTS */
+    PVPERF_CONTROL_GET_STATS,   /* asks for STATS */
+
+    /* backend -> daemon */
+    PVPERF_CONTROL_HELLO,       /* first message on every connection */
+    PVPERF_CONTROL_OPEN,        /* broker: open these events, as one group, on a vCPU's thread */
+    PVPERF_CONTROL_EVENTS,
+    PVPERF_CONTROL_STATS,
+} pvperfControlType;
+
+typedef struct _pvperfControlHeader pvperfControlHeader;
+struct _pvperfControlHeader {
+    uint32_t size;              /* of the whole message */
+    uint16_t version;
+    uint16_t type;
+    uint64_t cookie;
+};
+
+typedef struct _pvperfControlSetup pvperfControlSetup;
+struct _pvperfControlSetup {
+    pvperfControlHeader h;
+    uint64_t window_size;
+    uint32_t nr_vcpus;
+    uint32_t classes_available; /* what this host can count, a mask */
+};
+
+typedef struct _pvperfControlIrqs pvperfControlIrqs;
+struct _pvperfControlIrqs {
+    pvperfControlHeader h;
+    uint32_t first;
+    uint32_t count;
+};
+
+typedef struct _pvperfControlPolicy pvperfControlPolicy;
+struct _pvperfControlPolicy {
+    pvperfControlHeader h;
+    pvperfPolicy policy;
+};
+
+typedef struct _pvperfControlSession pvperfControlSession;
+struct _pvperfControlSession {
+    pvperfControlHeader h;
+    uint64_t session;
+};
+
+/* What the broker opens for one member of a group. The daemon looks event up
+ * in the table, checks a raw config against its own copy of the policy, and
+ * builds the attr: nothing of it comes from the guest. */
+typedef struct _pvperfControlEvent pvperfControlEvent;
+struct _pvperfControlEvent {
+    int32_t event;              /* pvperfEventIndex */
+    uint32_t modes;             /* PVPERF_ATTR_EXCLUDE_USER | _KERNEL */
+    uint64_t raw_config;        /* of the entry "raw", else 0 */
+};
+
+typedef struct _pvperfControlOpen pvperfControlOpen;
+struct _pvperfControlOpen {
+    pvperfControlHeader h;
+    uint32_t vcpu;
+    uint32_t count;             /* 1 .. PVPERF_MAX_GROUP; [0] leads */
+    pvperfControlEvent events[PVPERF_MAX_GROUP];
+};
+
+/* ret 0: as many fds as were asked for, disabled, with read_format GROUP |
+ * TOTAL_TIME_ENABLED | TOTAL_TIME_RUNNING (GROUP also for one alone). Else
+ * -errno as the guest is to see it, no fds, and which member failed. */
+typedef struct _pvperfControlOpened pvperfControlOpened;
+struct _pvperfControlOpened {
+    pvperfControlHeader h;
+    int32_t ret;
+    uint32_t reason;            /* enum pvperf_reason */
+    uint32_t failed;            /* index of the member */
+    uint32_t count;             /* number of fds */
+};
+
+typedef struct _pvperfControlHello pvperfControlHello;
+struct _pvperfControlHello {
+    pvperfControlHeader h;
+    uint64_t session;           /* 0: not set up, or host down */
+    uint32_t set_up;            /* 1: has its window; SETUP is not wanted */
+    uint32_t pad;
+};
+
+/* One open event on one vCPU (an event that never counted anywhere has one
+ * record with the vCPU it was opened for). */
+typedef struct _pvperfControlRecord pvperfControlRecord;
+struct _pvperfControlRecord {
+    int32_t id;
+    int32_t event;              /* pvperfEventIndex */
+    uint32_t vcpu;
+    uint32_t state;             /* enum pvperf_slot_state */
+    uint64_t raw_config;
+    uint64_t count;
+    uint64_t time_enabled;
+    uint64_t time_running;
+};
+
+#define PVPERF_CONTROL_RECORDS_MAX 256
+
+/* QUERY: records from the cursor on (0: from the first). Answer: count
+ * records and the cursor of the next page, 0 after the last one. Running
+ * events are read before they are told. */
+typedef struct _pvperfControlQuery pvperfControlQuery;
+struct _pvperfControlQuery {
+    pvperfControlHeader h;
+    uint64_t cursor;
+};
+
+typedef struct _pvperfControlEvents pvperfControlEvents;
+struct _pvperfControlEvents {
+    pvperfControlHeader h;
+    uint64_t cursor;
+    uint32_t count;
+    uint32_t pad;
+    pvperfControlRecord records[PVPERF_CONTROL_RECORDS_MAX]; /* count of them are sent */
+};
+
+/* Sums over the life of the backend; closed events are in them. */
+typedef struct _pvperfControlTotal pvperfControlTotal;
+struct _pvperfControlTotal {
+    uint64_t opened;            /* events opened, ever */
+    uint64_t count;
+    uint64_t time_enabled;
+    uint64_t time_running;
+};
+
+typedef struct _pvperfControlStats pvperfControlStats;
+struct _pvperfControlStats {
+    pvperfControlHeader h;
+    uint64_t session;
+    uint32_t open;              /* events open now */
+    uint32_t open_peak;
+    uint32_t driver_abi;        /* of the guest's PVPERF_HELLO, 0: none yet */
+    uint32_t driver_version;
+    uint32_t driver_features;
+    uint32_t pad;
+    uint64_t batches;           /* changes of `submitted` that were served */
+    uint64_t kicks;             /* doorbells read */
+    uint64_t sleeps;
+    uint64_t ops[8];            /* frames served, by KVM_PERF_OP_*; [0] PVPERF_HELLO */
+    uint64_t refusals[PVPERF_NR_REASONS];
+    pvperfControlTotal totals[PVPERF_EVENTS_MAX]; /* by pvperfEventIndex */
+};
+
+_Static_assert(sizeof(pvperfControlEvents) <= PVPERF_CONTROL_MAX, "EVENTS fits a packet");
+_Static_assert(sizeof(pvperfControlStats) <= PVPERF_CONTROL_MAX, "STATS fits a packet");

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pvperf_policy.h: the effective policy of one VM, flattened.
+ *
+ * What is left of a <pvperf> element once defaults are filled in: a
+ * fixed-size value without pointers, that the daemon computes and sends and
+ * the backend obeys. 0 in a field named *_sec or *_period means "no limit".
+ *
+ * Pure data: no allocation, no I/O, no GLib; the backend links it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pvperf/abi.h"
+
+#define PVPERF_RAW_MAX 64       /* entries of the raw list */
+
+typedef struct _pvperfPolicyRaw pvperfPolicyRaw;
+struct _pvperfPolicyRaw {
+    uint64_t config;
+    uint64_t mask;              /* a request matches if (request & mask) == config */
+};
+
+typedef struct _pvperfPolicy pvperfPolicy;
+struct _pvperfPolicy {
+    uint32_t on;                /* 0: state='off' */
+    uint32_t classes;           /* mask of enum pvperf_class that are allowed */
+    uint32_t max;               /* 1 .. PVPERF_MAX_IDS */
+    uint32_t per_vcpu;          /* 1 .. PVPERF_MAX_PER_VCPU */
+    uint64_t min_period;        /* events */
+    uint64_t total_samples_sec;
+    uint64_t total_samples_sec_max;
+    uint32_t total_samples_sec_max_length; /* seconds */
+    uint32_t nraw;
+    uint64_t requests_sec;
+    uint64_t cpu_period_us;     /* cgroup period; 0: no quota */
+    uint64_t cpu_quota_us;
+    pvperfPolicyRaw raw[PVPERF_RAW_MAX];
+};
+
+#define PVPERF_MAX_PER_VCPU 128 /* events counting at once on a vCPU: two full rings of frames */
+
+/* The bits of a raw config that may be asked for at all: event select (AMD's
+ * upper four bits included), umask, edge, inv, cmask. AnyThread and reserved
+ * bits count neighbours. */
+#define PVPERF_RAW_BITS 0x0000000fff84ffffULL
+
+/* The policy of the bare element on a VM of nr_vcpus maximum vCPUs. */
+void pvperfPolicyInitDefault(pvperfPolicy *policy,
+                             unsigned int nr_vcpus);
+
+/* True if the list lets this raw config through. */
+bool pvperfPolicyAllowsRaw(const pvperfPolicy *policy,
+                           uint64_t config);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pvperf_keeper.h: what pvperf-ivshmem tells virtpvperfd.
+ *
+ * A SOCK_SEQPACKET socket beside the ivshmem socket, in a directory of the
+ * daemon's own. One way: the daemon connects and listens. It is first told of
+ * every connection that exists (KNOWN ones, one PVPERF_KEEPER_PEER with the
+ * fds and as many PVPERF_KEEPER_IRQS as the vectors need), then
+ * PVPERF_KEEPER_SYNCED, then every change as it happens. A daemon that does
+ * not read is disconnected, never waited for; it connects again and is told
+ * everything anew. Sizes: every message is one struct pvperfKeeperMessage.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define PVPERF_KEEPER_VERSION 1
+#define PVPERF_KEEPER_FDS_MAX 250       /* below the kernel's SCM_MAX_FD, 253 */
+
+typedef enum {
+    PVPERF_KEEPER_PEER = 1,     /* fds: [0] memfd, [1] doorbell eventfd, [2] pidfd of the peer */
+    PVPERF_KEEPER_IRQS,         /* fds: eventfds of vectors first .. first + count - 1 */
+    PVPERF_KEEPER_SYNCED,
+    PVPERF_KEEPER_GONE,         /* the peer hung up; its connection number is never used again */
+} pvperfKeeperType;
+
+typedef struct _pvperfKeeperMessage pvperfKeeperMessage;
+struct _pvperfKeeperMessage {
+    uint32_t size;              /* of this structure */
+    uint16_t version;           /* PVPERF_KEEPER_VERSION */
+    uint16_t type;
+    uint64_t connection;        /* number of the connection, from 1, rising */
+    int32_t pid;                /* SO_PEERCRED of the peer */
+    uint32_t uid;
+    uint32_t vectors;
+    uint32_t first;             /* IRQS: index of the first vector */
+    uint32_t count;             /* IRQS: number of fds */
+    uint32_t pad;
+    uint64_t window_size;
+    uint64_t start_time;        /* field 22 of /proc/PID/stat at accept time, in ticks */
+};
