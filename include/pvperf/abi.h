@@ -126,7 +126,8 @@
 	X(PVPERF_REASON_MALFORMED,	"malformed",	"the request is malformed") \
 	X(PVPERF_REASON_SESSION,	"session",	"the request belongs to an earlier session") \
 	X(PVPERF_REASON_UNSUPPORTED,	"unsupported",	"this attribute is not supported in a guest") \
-	X(PVPERF_REASON_RESOURCES,	"resources",	"the host is out of memory or file descriptors for this VM")
+	X(PVPERF_REASON_RESOURCES,	"resources",	"the host is out of memory or file descriptors for this VM") \
+	X(PVPERF_REASON_BROKER,		"broker",	"the host's daemon does not answer; it opens the events")
 
 #define PVPERF_ENUM(constant, name, text) constant,
 enum pvperf_class { PVPERF_CLASSES(PVPERF_ENUM) PVPERF_NR_CLASSES };
@@ -330,6 +331,11 @@ struct pvperf_complete_line {
  *   OPEN     a1, a2  low and high 32 bits of the offset of a guest_perf_event_param
  *            a3      PVPERF_OPEN_A3(): group leader and vCPU
  *   others   a1      id
+ *
+ * ENABLE and DISABLE name one event, a group's sibling too: a slot advances
+ * only while its own event is enabled.  A sibling that is enabled before its
+ * leader starts with it.  In a batch put the leader first: the host then starts
+ * and stops the whole group once and the siblings' frames cost it nothing.
  *
  * A batch is what lies between two values of submitted; frames of an area are
  * served in order, areas in any order.

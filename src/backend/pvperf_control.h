@@ -95,7 +95,9 @@ struct _pvperfControlOpen {
     pvperfControlEvent events[PVPERF_MAX_GROUP];
 };
 
-/* ret 0: as many fds as were asked for, disabled, with read_format GROUP |
+/* OPEN is always sent whole. ret 0: as many fds as were asked for, in the order
+ * of the request, the leader disabled (siblings as the daemon likes, the
+ * backend enables them), with read_format GROUP |
  * TOTAL_TIME_ENABLED | TOTAL_TIME_RUNNING (GROUP also for one alone). Else
  * -errno as the guest is to see it, no fds, and which member failed. */
 typedef struct _pvperfControlOpened pvperfControlOpened;
