@@ -47,6 +47,25 @@ struct _pvperfPolicy {
  * bits count neighbours. */
 #define PVPERF_RAW_BITS 0x0000000fff84ffffULL
 
+/* Defaults, and the range of the CPU quota (the kernel's and libvirt's), in
+ * us. The period is short so that a used up quota never looks like death. */
+#define PVPERF_DEFAULT_PER_VCPU 16
+#define PVPERF_DEFAULT_SAMPLES_SEC 5000         /* per vCPU */
+#define PVPERF_DEFAULT_REQUESTS_SEC 200000      /* per vCPU */
+#define PVPERF_DEFAULT_CPU_PERIOD 5000
+#define PVPERF_MIN_CPU_PERIOD 1000
+#define PVPERF_MAX_CPU_PERIOD 1000000
+#define PVPERF_MIN_CPU_QUOTA 1000
+#define PVPERF_MAX_CPU_QUOTA 17592186044415ULL
+
+/* 4 events open per event that can count at once, up to PVPERF_MAX_IDS. */
+uint32_t pvperfPolicyDefaultMax(uint32_t per_vcpu,
+                                unsigned int nr_vcpus);
+
+/* One eighth of a CPU per vCPU, at least what the kernel takes. */
+uint64_t pvperfPolicyDefaultQuota(uint64_t period_us,
+                                  unsigned int nr_vcpus);
+
 /* The policy of the bare element on a VM of nr_vcpus maximum vCPUs. */
 void pvperfPolicyInitDefault(pvperfPolicy *policy,
                              unsigned int nr_vcpus);
