@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * work.c: the programs that perf counts in a test guest, in one static binary.
+ *
+ *   work burn MS            keep this CPU busy for MS ms of its CPU time
+ *   work hop ROUNDS MS      the same, MS per CPU, on every online CPU in turn
+ *   work switch N           two processes pass a byte to and fro N times
+ *   work tree N MS          N children at once, each with one child, burn MS each
+ *   work churn N            N processes, one after the other, that exit at once
+ *   work open N TYPE CONFIG SECONDS
+ *                           open N events on this task, say how many opened and
+ *                           the first error, hold them
+ *
+ * Each says what it did on one line, so that a case can check that it ran.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static long long
+cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static void
+burn(long ms)
+{
+	long long end = cpu_ns() + ms * 1000000LL;
+
+	while (cpu_ns() < end) {
+		for (volatile int i = 0; i < 20000; i++)
+			;
+	}
+}
+
+static int
+hop(long rounds, long ms)
+{
+	long ncpus = sysconf(_SC_NPROCESSORS_CONF);
+	long moves = 0;
+
+	for (long round = 0; round < rounds; round++) {
+		for (long cpu = 0; cpu < ncpus; cpu++) {
+			cpu_set_t set;
+
+			CPU_ZERO(&set);
+			CPU_SET(cpu, &set);
+			if (sched_setaffinity(0, sizeof(set), &set) < 0)
+				continue;
+			burn(ms);
+			moves++;
+		}
+	}
+	printf("hop: %ld moves\n", moves);
+	return 0;
+}
+
+static int
+ping_pong(long n)
+{
+	int there[2], back[2];
+	char byte = 0;
+	pid_t child;
+
+	if (pipe(there) < 0 || pipe(back) < 0)
+		return 1;
+	child = fork();
+	if (child == 0) {
+		close(there[1]);
+		while (read(there[0], &byte, 1) == 1) {
+			if (write(back[1], &byte, 1) != 1)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	for (long i = 0; i < n; i++) {
+		if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
+			return 1;
+	}
+	close(there[1]);
+	waitpid(child, NULL, 0);
+	printf("switch: %ld round trips\n", n);
+	return 0;
+}
+
+static int
+tree(long n, long ms)
+{
+	for (long i = 0; i < n; i++) {
+		if (fork() == 0) {
+			if (fork() == 0) {
+				burn(ms);
+				_exit(0);
+			}
+			burn(ms);
+			wait(NULL);
+			_exit(0);
+		}
+	}
+	while (wait(NULL) > 0)
+		;
+	printf("tree: %ld processes\n", 2 * n);
+	return 0;
+}
+
+static int
+churn(long n)
+{
+	for (long i = 0; i < n; i++) {
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(0);
+		waitpid(child, NULL, 0);
+	}
+	printf("churn: %ld processes\n", n);
+	return 0;
+}
+
+static int
+open_many(long n, unsigned int type, unsigned long long config, unsigned int seconds)
+{
+	int error = 0;
+	long opened = 0;
+
+	for (long i = 0; i < n; i++) {
+		struct perf_event_attr attr = {
+			.type = type,
+			.size = sizeof(attr),
+			.config = config,
+			.exclude_guest = 1,
+		};
+
+		if (syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0) >= 0)
+			opened++;
+		else if (!error)
+			error = errno;
+	}
+	printf("open: %ld of %ld, %s\n", opened, n, error ? strerrorname_np(error) : "no error");
+	fflush(stdout);
+	sleep(seconds);
+	return 0;
+}
+
+static long
+number(int argc, char **argv, int index)
+{
+	if (index >= argc) {
+		fprintf(stderr, "work: argument %d is missing\n", index);
+		exit(2);
+	}
+	return strtol(argv[index], NULL, 0);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(what, "burn")) {
+		burn(number(argc, argv, 2));
+		printf("burn: %ld ms\n", number(argc, argv, 2));
+		return 0;
+	}
+	if (!strcmp(what, "hop"))
+		return hop(number(argc, argv, 2), number(argc, argv, 3));
+	if (!strcmp(what, "switch"))
+		return ping_pong(number(argc, argv, 2));
+	if (!strcmp(what, "tree"))
+		return tree(number(argc, argv, 2), number(argc, argv, 3));
+	if (!strcmp(what, "churn"))
+		return churn(number(argc, argv, 2));
+	if (!strcmp(what, "open"))
+		return open_many(number(argc, argv, 2), number(argc, argv, 3),
+				 number(argc, argv, 4), number(argc, argv, 5));
+	fprintf(stderr, "usage: work burn|hop|switch|tree|churn|open ...\n");
+	return 2;
+}

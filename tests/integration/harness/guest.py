@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A test guest: its domain XML, its life, and commands in it."""
+
+import base64
+import os
+import secrets
+import shutil
+import socket
+import time
+
+from .host import built
+from .process import Failure, Result, wait_for
+
+DOMAIN = """<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>384</memory>
+  <vcpu current='{vcpus}'>{max_vcpus}</vcpu>
+  <os>
+    <type arch='x86_64' machine='{machine}'>hvm</type>
+    <kernel>{kernel}</kernel>
+    <initrd>{initrd}</initrd>
+    <cmdline>console=ttyS0 panic=-1 mitigations=off quiet {cmdline}</cmdline>
+  </os>
+  <features><acpi/><apic/><pmu state='off'/></features>
+  <on_reboot>restart</on_reboot>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <controller type='usb' model='none'/>
+    <memballoon model='none'/>
+    <serial type='pty'><log file='{console}' append='on'/></serial>
+    <serial type='unix'><source mode='bind' path='{agent}'/><target port='1'/></serial>
+    {devices}
+  </devices>
+</domain>
+"""
+
+
+def public(name):
+    """A file of the guest image where QEMU's user may read it, whatever the build directory's mode."""
+    path = os.path.join("/run/guest-image", name)
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        shutil.copyfile(built("tests", "integration", name), path)
+    return path
+
+
+class Guest:
+    """A domain of the private host whose kernel and initramfs are the test image's."""
+
+    def __init__(self, host, name="guest", machine="q35", vcpus=2, max_vcpus=4, cmdline="",
+                 devices="", driver=True):
+        self.host = host
+        self.name = name
+        self.console = os.path.join(host.log_dir, name + ".console.log")
+        self.agent_path = "/run/agent-%s.sock" % name
+        self.xml = DOMAIN.format(
+            name=name, machine=machine, vcpus=vcpus, max_vcpus=max_vcpus, cmdline=cmdline, devices=devices,
+            kernel=public("vmlinux"), initrd=public("initrd" if driver else "initrd-base"),
+            console=self.console, agent=self.agent_path)
+        self.connection = None
+        self.buffer = b""
+
+    # Its life
+
+    def define(self):
+        path = "/run/%s.xml" % self.name
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.xml)
+        self.host.virsh("define", path)
+
+    def start(self, timeout=60):
+        self.host.virsh("start", self.name, timeout=timeout)
+        self.wait_ready(timeout)
+
+    def destroy(self):
+        self.disconnect()
+        self.host.virsh("destroy", self.name)
+
+    def restart(self):
+        self.destroy()
+        self.start()
+
+    def state(self):
+        return self.host.virsh("domstate", self.name).out.strip()
+
+    def pid(self):
+        with open("/run/libvirt/qemu/%s.pid" % self.name, encoding="ascii") as file:
+            return int(file.read())
+
+    def dumpxml(self, inactive=False):
+        return self.host.virsh("dumpxml", self.name, *(["--inactive"] if inactive else [])).out
+
+    def has_device(self, inactive=False):
+        return "ua-pvperf" in self.dumpxml(inactive)
+
+    # Commands in it
+
+    def disconnect(self):
+        if self.connection:
+            self.connection.close()
+            self.connection = None
+        self.buffer = b""
+
+    def connect(self, timeout):
+        if self.connection:
+            return
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                self.connection = socket.socket(socket.AF_UNIX)
+                self.connection.connect(self.agent_path)
+                return
+            except OSError as error:
+                self.disconnect()
+                if time.monotonic() > end:
+                    raise Failure("cannot reach the agent of %s: %s" % (self.name, error)) from error
+                time.sleep(0.1)
+
+    def read_until(self, what, timeout, text):
+        end = time.monotonic() + timeout
+        while what not in self.buffer:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise Failure("%s: %s took longer than %d s%s" % (
+                    self.name, text, timeout,
+                    "; it wrote: " + self.buffer.decode(errors="replace") if self.buffer else ""))
+            self.connection.settimeout(left)
+            try:
+                data = self.connection.recv(65536)
+            except socket.timeout:
+                continue
+            if not data:
+                raise Failure("%s: hung up during %s" % (self.name, text))
+            self.buffer += data
+        before, self.buffer = self.buffer.split(what, 1)
+        return before
+
+    def wait_ready(self, timeout=60):
+        """Until the guest's kernel has booted and its agent listens."""
+        self.connect(timeout)
+        self.read_until(b"agent-ready\n", timeout, "booting")
+
+    def run(self, command, timeout=60, check=True):
+        """Run a shell command in the guest; out is what it wrote to both streams."""
+        token = secrets.token_hex(8)
+        self.connect(5)
+        self.buffer = b""
+        line = "%s %s\n" % (token, base64.b64encode(command.encode()).decode())
+        if len(line) > 4000:
+            raise Failure("a command of %d bytes does not fit the guest's line buffer" % len(command))
+        self.connection.settimeout(10)
+        self.connection.sendall(line.encode())
+        text = "`%s`" % command
+        out = self.read_until(("\n%s " % token).encode(), timeout, text)
+        status = int(self.read_until(b"\n", 5, text))
+        result = Result("guest# " + command, status, out.decode(errors="replace"))
+        if check and status != 0:
+            raise Failure(str(result))
+        return result
+
+    def out(self, command, timeout=60):
+        return self.run(command, timeout).out.strip()
+
+    def dmesg(self):
+        return self.run("dmesg | grep -i pvperf", check=False).out
+
+    # Our device and driver
+
+    def wait_driver(self, timeout=20):
+        """Until the driver has a host that serves it."""
+        wait_for(lambda: self.sysfs("state").startswith("up"), "the driver of %s to find its host" % self.name, timeout)
+
+    def sysfs(self, name, pmu="pvperf"):
+        return self.run("cat /sys/bus/event_source/devices/%s/host/%s" % (pmu, name), check=False).out.strip()
+
+    def wait_state(self, wanted, timeout=20):
+        """Until virsh-pvperf says this state of the domain."""
+        def shown():
+            for domain in self.host.pvperf_json("list", "--all"):
+                if domain["name"] == self.name and domain["state"] == wanted:
+                    return domain
+            return None
+        return wait_for(shown, "state '%s' of %s" % (wanted, self.name), timeout)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The private host: stock libvirtd and our processes, started from the build directory."""
+
+import json
+import os
+
+from .process import Daemon, Failure, find, run, wait_for
+
+SOURCE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+BUILD = os.path.realpath(os.environ.get("PVPERF_BUILD", os.path.join(SOURCE, "build")))
+EDITOR = os.path.join(SOURCE, "tests", "integration", "harness", "editor")
+XMLNS = "http://libvirt-pvperf.org/xmlns/libvirt/domain/1.0"
+
+
+def built(*path):
+    """A program or file of the build directory."""
+    return os.path.join(BUILD, *path)
+
+
+class Host:
+    """One per case; start() brings it up, what it started ends with the namespace."""
+
+    def __init__(self, log_dir):
+        self.log_dir = log_dir
+        os.makedirs(log_dir, exist_ok=True)
+        self.libvirtd = Daemon("libvirtd", ["libvirtd"], log_dir)
+        self.ivshmem = Daemon("pvperf-ivshmem", [built("src", "ivshmem", "pvperf-ivshmem")], log_dir)
+        self.daemon = Daemon(
+            "virtpvperfd",
+            [built("src", "qemu", "virtpvperfd"), "--verbose",
+             "--backend", built("src", "backend", "pvperf-backend")],
+            log_dir)
+
+    def start(self, ivshmem=True, daemon=True):
+        """libvirtd and, unless told otherwise, our two processes."""
+        if ivshmem:
+            self.start_ivshmem()
+        self.start_libvirtd()
+        if daemon:
+            self.start_daemon()
+
+    def start_libvirtd(self):
+        self.libvirtd.start()
+        wait_for(lambda: self.virsh("list", check=False).status == 0, "libvirtd to answer")
+
+    def start_ivshmem(self):
+        self.ivshmem.start()
+        wait_for(lambda: os.path.exists("/run/libvirt/pvperf/ivshmem.sock"), "pvperf-ivshmem's socket")
+
+    def start_daemon(self):
+        self.daemon.start()
+        wait_for(lambda: self.pvperf("list", check=False).status == 0, "virtpvperfd to answer")
+
+    def virsh(self, *arguments, timeout=60, check=True, env=None):
+        return run(["virsh", "-q", *arguments], timeout=timeout, check=check, env=env)
+
+    def pvperf(self, *arguments, timeout=30, check=True, env=None):
+        return run([built("tools", "virsh-pvperf", "virsh-pvperf"), *arguments],
+                   timeout=timeout, check=check, env=env)
+
+    def pvperf_json(self, *arguments):
+        result = self.pvperf(*arguments, "--format", "json")
+        try:
+            return json.loads(result.out)
+        except ValueError as error:
+            raise Failure("not JSON: %s\n%s" % (error, result)) from error
+
+    def edit(self, name, element):
+        """A real `virsh edit` whose editor puts the element into <metadata>."""
+        return self.virsh("edit", name, env={"EDITOR": EDITOR, "PVPERF_ELEMENT": element})
+
+    def backends(self):
+        return find("pvperf-backend")
