@@ -29,6 +29,12 @@ def step(function):
     return function
 
 
+def check(condition, text, *values):
+    """Fail with the text unless the condition holds."""
+    if not condition:
+        raise Failure(text % values if values else text)
+
+
 def say(text):
     print(text, flush=True)
 
@@ -71,11 +77,11 @@ def keep_libvirt_logs(directory):
                     shutil.copy(os.path.join(source, name), os.path.join(directory, "qemu-" + name))
 
 
-def run_step(function, host):
+def run_step(function, *arguments):
     """Returns 'ok', 'FAIL' or 'skip'."""
     begin = time.monotonic()
     try:
-        function(host)
+        function(*arguments)
         outcome, text = "ok", ""
     except Skip as skip:
         outcome, text = "skip", str(skip)
@@ -93,8 +99,11 @@ def run_step(function, host):
     return outcome
 
 
-def main(start=lambda host: host.start()):
-    """Bring up the host with start() and run the steps of the calling file."""
+def main(start=lambda host: host.start(), guest=None):
+    """Bring up the host with start() and run the steps of the calling file.
+
+    guest: makes a guest that all steps share; they get it as second argument.
+    """
     name = os.path.splitext(os.path.basename(inspect.stack()[1].filename))[0]
     enter_private_host(name)
     only = sys.argv[1:]
@@ -106,6 +115,7 @@ def main(start=lambda host: host.start()):
     outcomes = []
     try:
         start(host)
+        arguments = [host] + ([guest(host)] if guest else [])
         say("host ready (%.1f s)" % (time.monotonic() - begin))
     except Failure as failure:
         say("FAIL the host did not come up: %s" % failure)
@@ -113,7 +123,7 @@ def main(start=lambda host: host.start()):
     else:
         for function in STEPS:
             if not only or function.__name__ in only:
-                outcomes.append(run_step(function, host))
+                outcomes.append(run_step(function, *arguments))
     keep_libvirt_logs(directory)
     if "FAIL" in outcomes:
         show_logs(directory)

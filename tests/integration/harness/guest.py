@@ -7,12 +7,14 @@ import secrets
 import shutil
 import socket
 import time
+import uuid
 
-from .host import built
+from .host import XMLNS, built
 from .process import Failure, Result, wait_for
 
 DOMAIN = """<domain type='qemu'>
   <name>{name}</name>
+  <uuid>{uuid}</uuid>
   <memory unit='MiB'>384</memory>
   <vcpu current='{vcpus}'>{max_vcpus}</vcpu>
   <os>
@@ -35,6 +37,12 @@ DOMAIN = """<domain type='qemu'>
 """
 
 
+def bare(inner="", attributes=""):
+    """<pvperf> with what is given."""
+    start = "<pvperf xmlns='%s'%s" % (XMLNS, " " + attributes if attributes else "")
+    return start + ("/>" if not inner else ">%s</pvperf>" % inner)
+
+
 def public(name):
     """A file of the guest image where QEMU's user may read it, whatever the build directory's mode."""
     path = os.path.join("/run/guest-image", name)
@@ -54,7 +62,7 @@ class Guest:
         self.console = os.path.join(host.log_dir, name + ".console.log")
         self.agent_path = "/run/agent-%s.sock" % name
         self.xml = DOMAIN.format(
-            name=name, machine=machine, vcpus=vcpus, max_vcpus=max_vcpus, cmdline=cmdline, devices=devices,
+            name=name, uuid=uuid.uuid4(), machine=machine, vcpus=vcpus, max_vcpus=max_vcpus, cmdline=cmdline, devices=devices,
             kernel=public("vmlinux"), initrd=public("initrd" if driver else "initrd-base"),
             console=self.console, agent=self.agent_path)
         self.connection = None
@@ -80,6 +88,11 @@ class Guest:
         self.destroy()
         self.start()
 
+    def restart_served(self, state):
+        """A cold start, until the driver sees this state of its host."""
+        self.restart()
+        wait_for(lambda: self.sysfs("state") == state, "the driver of %s to see '%s'" % (self.name, state))
+
     def state(self):
         return self.host.virsh("domstate", self.name).out.strip()
 
@@ -92,6 +105,19 @@ class Guest:
 
     def has_device(self, inactive=False):
         return "ua-pvperf" in self.dumpxml(inactive)
+
+    def up(self, element=None):
+        """From a definition to a guest whose driver is served: the operator's way, by virsh edit."""
+        self.define()
+        self.host.edit(self.name, element or bare())
+        self.wait_device()
+        self.start()
+        self.wait_driver()
+        return self
+
+    def wait_device(self):
+        """Until the daemon has given the persistent XML its device."""
+        wait_for(lambda: self.has_device(inactive=True), "the daemon to add the device to %s" % self.name)
 
     # Commands in it
 
@@ -169,6 +195,20 @@ class Guest:
     def wait_driver(self, timeout=20):
         """Until the driver has a host that serves it."""
         wait_for(lambda: self.sysfs("state").startswith("up"), "the driver of %s to find its host" % self.name, timeout)
+
+    def totals(self):
+        """The host's totals since the domain started, by event."""
+        return {event["event"]: event for event in self.stats()["events"]}
+
+    def stats(self):
+        return self.host.pvperf_json("stats", self.name)[0]
+
+    def check_kernel(self):
+        """No complaint of the guest's kernel, in this boot."""
+        bad = self.run(r"dmesg | grep -E 'BUG:|Oops|WARNING:|Call Trace|rcu.*stall|general protection'",
+                       check=False).out.strip()
+        if bad:
+            raise Failure("the kernel of %s complains:\n%s" % (self.name, self.out("dmesg | tail -n 60")))
 
     def sysfs(self, name, pmu="pvperf"):
         return self.run("cat /sys/bus/event_source/devices/%s/host/%s" % (pmu, name), check=False).out.strip()

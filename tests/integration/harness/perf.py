@@ -8,46 +8,91 @@ NOT_COUNTED = "<not counted>"
 
 
 class Stat:
-    """One line of `perf stat -x,`."""
+    """What perf stat says of one event: lines of one event (CPUs, intervals) are added up."""
 
-    def __init__(self, event, value, unit, running_ns, percent):
+    def __init__(self, event):
         self.event = event
-        self.value = value              # an int, NOT_SUPPORTED or NOT_COUNTED
-        self.unit = unit
-        self.running_ns = running_ns
-        self.percent = percent
+        self.value = 0                  # a number, NOT_SUPPORTED or NOT_COUNTED
+        self.running_ns = 0
+        self.percent = 100.0            # the lowest of its lines
+        self.lines = []
+
+    def add(self, value, running_ns, percent):
+        self.lines.append(value)
+        if isinstance(value, str) or isinstance(self.value, str):
+            self.value = value
+        else:
+            self.value += value
+            self.running_ns += running_ns
+            self.percent = min(self.percent, percent)
 
     def __repr__(self):
         return "%s=%s (%.2f %%)" % (self.event, self.value, self.percent)
 
 
-def parse(text):
-    """Lines of `perf stat -x,` as a dictionary from event to Stat (-I: the last interval's; -A: the sum)."""
-    events = {}
+def number(text):
+    if text in (NOT_SUPPORTED, NOT_COUNTED):
+        return text
+    return float(text) if "." in text else int(text)
+
+
+def parse(text, skip=0):
+    """Lines of `perf stat -x,` as a list of Stat in perf's order of events.
+
+    skip: fields before the value (one for -I, one for -A). An event that is
+    asked for twice is two Stats.
+    """
+    stats = {}
+    seen = {}
     for line in text.splitlines():
-        fields = line.split(",")
-        while fields and fields[0].strip().replace(".", "").isdigit() is False and fields[0][:3] == "CPU":
-            fields.pop(0)
-        if len(fields) < 5 or line.startswith("#"):
+        if not line.strip() or line.startswith("#"):
             continue
-        value, unit, event, running, percent = fields[:5]
-        if value not in (NOT_SUPPORTED, NOT_COUNTED):
-            try:
-                value = int(value)
-            except ValueError:
-                try:
-                    value = float(value)
-                except ValueError:
-                    continue
-        events[event] = Stat(event, value, unit, int(running or 0), float(percent or 0))
-    return events
+        fields = line.split(",")
+        key, fields = tuple(fields[:skip]), fields[skip:]
+        if len(fields) < 5:
+            continue
+        try:
+            value = number(fields[0])
+        except ValueError:
+            continue
+        event = fields[2]
+        occurrence = seen[key, event] = seen.get((key, event), 0) + 1
+        found = stats.setdefault((event, occurrence), Stat(event))
+        found.add(value, int(fields[3] or 0), float(fields[4] or 0))
+    return list(stats.values())
 
 
-def stat(guest, events, command, options="", timeout=120):
-    """Count events (comma separated) of a command in the guest."""
-    result = guest.run("perf stat -x, -o /tmp/stat %s -e '%s' -- %s >/tmp/stat.out 2>&1; s=$?; cat /tmp/stat; "
-                       "[ $s = 0 ] || cat /tmp/stat.out; exit $s" % (options, events, command), timeout)
-    found = parse(result.out)
+def stat_list(guest, events, command, options="", timeout=120):
+    """Count events (perf's syntax) of a command in the guest; a list, in their order."""
+    words = options.split()
+    result = guest.run(
+        "perf stat -x, -o /tmp/stat %s -e '%s' -- %s >/tmp/stat.out 2>&1; s=$?; cat /tmp/stat; "
+        "[ $s = 0 ] || cat /tmp/stat.out; exit $s" % (options, events, command), timeout)
+    found = parse(result.out, skip=words.count("-I") + words.count("-A"))
     if not found:
         raise Failure("perf stat said nothing: %s" % result)
     return found
+
+
+def stat(guest, events, command, options="", timeout=120):
+    """The same as a dictionary by perf's name of the event."""
+    return {found.event: found for found in stat_list(guest, events, command, options, timeout)}
+
+
+def perf_name(event):
+    """perf's name of one of our events."""
+    return "pvperf/%s/" % event if event.startswith("vcpu-") else event
+
+
+def check_equal(guest, events, command, options="", timeout=120):
+    """Count events (our names) and fail unless the host's totals grew by exactly what perf says."""
+    before = guest.totals()
+    stats = stat(guest, ",".join(perf_name(event) for event in events), command, options, timeout)
+    after = guest.totals()
+    for event in events:
+        found = stats[perf_name(event)]
+        count = after[event]["count"] - before.get(event, {"count": 0})["count"]
+        if found.value != count or found.percent != 100:
+            raise Failure("%s of `%s`: guest %s at %.2f %%, host %d" % (
+                event, command, found.value, found.percent, count))
+    return {event: stats[perf_name(event)].value for event in events}
