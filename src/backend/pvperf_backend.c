@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pvperf_backend.c: main() of pvperf-backend, one process per VM.
+ *
+ * Started by the daemon with a listening socket (pvperf_control.h); everything
+ * else comes over that. Gives up all privilege before it accepts a connection,
+ * opens nothing by name, and ends with its QEMU.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "pvperf_isolate.h"
+#include "pvperf_log.h"
+#include "pvperf_poll.h"
+
+/* Large and alive for the whole process: not on the stack. */
+static pvperfMessages messages;
+
+static void
+pvperfBackendUsage(FILE *to)
+{
+    fputs("Usage: pvperf-backend --control-fd N\n"
+          "       pvperf-backend --print-capabilities | --version | --help\n"
+          "\n"
+          "Serves one VM's paravirtual perf. Started by virtpvperfd.\n"
+          "\n"
+          "  --control-fd N         number of the listening SOCK_SEQPACKET socket\n"
+          "  --print-capabilities   print what this backend can do, as JSON\n"
+          "  --version              print the version\n"
+          "  --help                 print this\n", to);
+}
+
+
+static void
+pvperfBackendPrintCapabilities(void)
+{
+    printf("{\n"
+           "  \"type\": \"pvperf-backend\",\n"
+           "  \"version\": \"%s\",\n"
+           "  \"abi\": \"%d.%d\",\n"
+           "  \"control\": %d,\n"
+           "  \"features\": [\"counting\"]\n"
+           "}\n",
+           PVPERF_VERSION, PVPERF_VERSION_MAJOR, PVPERF_VERSION_MINOR,
+           PVPERF_CONTROL_VERSION);
+}
+
+
+/* The fd's number, or -1 with a line logged. */
+static int
+pvperfBackendParseFd(const char *text)
+{
+    int type = 0;
+    socklen_t len = sizeof(type);
+    char *end;
+    long fd;
+
+    errno = 0;
+    fd = strtol(text, &end, 10);
+    if (errno || end == text || *end || fd < 3 || fd > 65535) {
+        pvperfLog("--control-fd '%s': a number from 3 on is allowed", text);
+        return -1;
+    }
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET) {
+        pvperfLog("--control-fd '%s': no SOCK_SEQPACKET socket is open there", text);
+        return -1;
+    }
+    return fd;
+}
+
+
+int
+main(int argc,
+     char **argv)
+{
+    static const struct option options[] = {
+        { "control-fd", required_argument, NULL, 'c' },
+        { "print-capabilities", no_argument, NULL, 'p' },
+        { "version", no_argument, NULL, 'V' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    const char *control = NULL;
+    int listen_fd;
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            control = optarg;
+            break;
+        case 'p':
+            pvperfBackendPrintCapabilities();
+            return EXIT_SUCCESS;
+        case 'V':
+            puts("pvperf-backend " PVPERF_VERSION);
+            return EXIT_SUCCESS;
+        case 'h':
+            pvperfBackendUsage(stdout);
+            return EXIT_SUCCESS;
+        default:
+            pvperfBackendUsage(stderr);
+            return EXIT_FAILURE;
+        }
+    }
+    if (!control || optind != argc) {
+        pvperfBackendUsage(stderr);
+        return EXIT_FAILURE;
+    }
+    listen_fd = pvperfBackendParseFd(control);
+    if (listen_fd < 0)
+        return EXIT_FAILURE;
+
+    if (!pvperfIsolateLimits() ||
+        !pvperfIsolateFds(listen_fd) ||
+        !pvperfIsolateCapabilities() ||
+        !pvperfIsolateMemory())
+        return EXIT_FAILURE;
+
+    pvperfMessagesInit(&messages, listen_fd);
+    return pvperfPollRun(&messages);
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pvperf_cells.c: counts and times of one id on one vCPU.
+ *
+ * A host group is switched by its leader alone and read by one read(), so that
+ * its members are of one instant and cost one IPI. What a read brings is the
+ * difference to the last one; it is added to a cell only if the guest has that
+ * event enabled. Hence: whenever an event joins or leaves a group that is
+ * running, the group is read first.
+ *
+ * Numbers only ever grow; a host event that is replaced starts from 0 and so
+ * do the cell's host_* (its past is in the slot already: "folded").
+ */
+#include <stddef.h>
+
+#include "pvperf_cells.h"
+
+typedef enum {
+    PVPERF_ACTION_ENABLE,
+    PVPERF_ACTION_REFUSE,
+    PVPERF_ACTION_DISABLE,
+    PVPERF_ACTION_CLOSE,
+    PVPERF_NR_ACTIONS
+} pvperfAction;
+
+#define PVPERF_NR_SLOT_STATES (PVPERF_SLOT_REFUSED + 1)
+
+/* The life of a slot. READ changes no state. An ENABLE of an enabled event is
+ * answered without an action, so COUNTING x REFUSE is a start that failed. A
+ * refused slot stays so when it is disabled: the guest learns it there. */
+static const uint8_t nextState[PVPERF_NR_SLOT_STATES][PVPERF_NR_ACTIONS] = {
+    [PVPERF_SLOT_CLOSED] = {
+        [PVPERF_ACTION_ENABLE] = PVPERF_SLOT_COUNTING,
+        [PVPERF_ACTION_REFUSE] = PVPERF_SLOT_REFUSED,
+        [PVPERF_ACTION_DISABLE] = PVPERF_SLOT_FINAL,
+        [PVPERF_ACTION_CLOSE] = PVPERF_SLOT_CLOSED,
+    },
+    [PVPERF_SLOT_COUNTING] = {
+        [PVPERF_ACTION_ENABLE] = PVPERF_SLOT_COUNTING,
+        [PVPERF_ACTION_REFUSE] = PVPERF_SLOT_REFUSED,
+        [PVPERF_ACTION_DISABLE] = PVPERF_SLOT_FINAL,
+        [PVPERF_ACTION_CLOSE] = PVPERF_SLOT_CLOSED,
+    },
+    [PVPERF_SLOT_FINAL] = {
+        [PVPERF_ACTION_ENABLE] = PVPERF_SLOT_COUNTING,
+        [PVPERF_ACTION_REFUSE] = PVPERF_SLOT_REFUSED,
+        [PVPERF_ACTION_DISABLE] = PVPERF_SLOT_FINAL,
+        [PVPERF_ACTION_CLOSE] = PVPERF_SLOT_CLOSED,
+    },
+    [PVPERF_SLOT_REFUSED] = {
+        [PVPERF_ACTION_ENABLE] = PVPERF_SLOT_COUNTING,
+        [PVPERF_ACTION_REFUSE] = PVPERF_SLOT_REFUSED,
+        [PVPERF_ACTION_DISABLE] = PVPERF_SLOT_REFUSED,
+        [PVPERF_ACTION_CLOSE] = PVPERF_SLOT_CLOSED,
+    },
+};
+
+/* Moves a cell on, with the number of cells that count on the vCPU. The slot
+ * in the window does not know yet: pvperfCellsPublish(). */
+static void
+pvperfCellsAct(pvperfTable *table,
+               pvperfCell *cell,
+               uint32_t vcpu,
+               pvperfAction action,
+               int error)
+{
+    bool enabled;
+
+    cell->slot.state = nextState[cell->slot.state][action];
+    cell->slot.error = error;
+    enabled = cell->slot.state == PVPERF_SLOT_COUNTING;
+
+    if (enabled && !cell->enabled) {
+        cell->used = true;
+        table->counting[vcpu]++;
+    } else if (!enabled && cell->enabled) {
+        table->counting[vcpu]--;
+    }
+    cell->enabled = enabled;
+}
+
+
+static void
+pvperfCellsPublish(pvperfTable *table,
+                   const pvperfEvent *event,
+                   uint32_t vcpu)
+{
+    pvperfWindowWriteSlot(table->window, event->row, vcpu,
+                          &pvperfTableCell(table, event, vcpu)->slot);
+}
+
+
+static void
+pvperfCellsAdvance(pvperfTable *table,
+                   const pvperfEvent *event,
+                   pvperfCell *cell,
+                   uint64_t count,
+                   uint64_t enabled,
+                   uint64_t running)
+{
+    pvperfControlTotal *total = &table->totals[event->event];
+
+    if (running > enabled)
+        running = enabled;
+    cell->slot.count += count;
+    cell->slot.time_enabled += enabled;
+    cell->slot.time_lost += enabled - running;
+    total->count += count;
+    total->time_enabled += enabled;
+    total->time_running += running;
+}
+
+
+static uint64_t
+pvperfCellsDifference(uint64_t now,
+                      uint64_t *last)
+{
+    uint64_t before = *last;
+
+    *last = now;
+    return now > before ? now - before : 0;
+}
+
+
+static pvperfEvent *
+pvperfCellsNext(const pvperfTable *table,
+                const pvperfEvent *event)
+{
+    return event->next == PVPERF_NO_ID ? NULL : &table->events[event->next];
+}
+
+
+/* Reads a host group; every enabled member's slot is of now. */
+static int
+pvperfCellsSync(pvperfTable *table,
+                pvperfEvent *leader,
+                uint32_t vcpu)
+{
+    pvperfCell *first = pvperfTableCell(table, leader, vcpu);
+    pvperfEvent *event = leader;
+    pvperfHostRead now;
+    uint64_t enabled;
+    uint64_t running;
+    uint32_t i;
+    int ret;
+
+    ret = table->host->read(first->fd - 1, first->host_members, &now);
+    if (ret < 0)
+        return ret;
+
+    enabled = pvperfCellsDifference(now.enabled, &first->host_enabled);
+    running = pvperfCellsDifference(now.running, &first->host_running);
+
+    for (i = 0; i < first->host_members && event; i++) {
+        pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+        uint64_t count = pvperfCellsDifference(now.count[i], &cell->host_count);
+
+        if (cell->enabled) {
+            pvperfCellsAdvance(table, event, cell, count, enabled, running);
+            pvperfCellsPublish(table, event, vcpu);
+        }
+        event = pvperfCellsNext(table, event);
+    }
+    return 0;
+}
+
+
+/* Switches a running host group off and reads it. */
+static int
+pvperfCellsStop(pvperfTable *table,
+                pvperfEvent *leader,
+                uint32_t vcpu)
+{
+    pvperfCell *first = pvperfTableCell(table, leader, vcpu);
+    int ret = table->host->disable(first->fd - 1);
+    int ret_sync = pvperfCellsSync(table, leader, vcpu);
+
+    first->host_on = false;
+    return ret < 0 ? ret : ret_sync;
+}
+
+
+static void
+pvperfCellsDropFd(pvperfTable *table,
+                  pvperfCell *cell)
+{
+    if (cell->fd)
+        table->host->close(cell->fd - 1);
+    cell->fd = 0;
+    cell->host_members = 0;
+    cell->host_on = false;
+    cell->host_count = 0;
+    cell->host_enabled = 0;
+    cell->host_running = 0;
+}
+
+
+static void
+pvperfCellsDropGroup(pvperfTable *table,
+                     pvperfEvent *leader,
+                     uint32_t vcpu)
+{
+    pvperfEvent *event;
+
+    for (event = leader; event; event = pvperfCellsNext(table, event))
+        pvperfCellsDropFd(table, pvperfTableCell(table, event, vcpu));
+}
+
+
+int
+pvperfCellsInstall(pvperfTable *table,
+                   pvperfEvent *leader,
+                   uint32_t vcpu,
+                   const int *fds)
+{
+    pvperfCell *first = pvperfTableCell(table, leader, vcpu);
+    bool was_on = first->host_on;
+    pvperfEvent *event;
+    uint32_t i = 0;
+    int ret = 0;
+
+    if (was_on)
+        pvperfCellsStop(table, leader, vcpu);
+    pvperfCellsDropGroup(table, leader, vcpu);
+
+    for (event = leader; event; event = pvperfCellsNext(table, event))
+        pvperfTableCell(table, event, vcpu)->fd = fds[i++] + 1;
+    first->host_members = leader->members;
+    first->retry_at = 0;
+
+    /* Siblings stay on for good; they count while their leader does. */
+    for (i = 1; i < leader->members && ret == 0; i++)
+        ret = table->host->enable(fds[i]);
+    if (ret == 0 && was_on)
+        ret = pvperfCellsStart(table, leader, vcpu);
+    if (ret < 0)
+        pvperfCellsDropGroup(table, leader, vcpu);
+    return ret;
+}
+
+
+bool
+pvperfCellsEnable(pvperfTable *table,
+                  pvperfEvent *event,
+                  uint32_t vcpu)
+{
+    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+    pvperfEvent *leader = &table->events[event->leader];
+    pvperfCell *first = pvperfTableCell(table, leader, vcpu);
+
+    if (!cell->enabled) {
+        /* What the group counted so far is not this event's. */
+        if (first->host_on)
+            pvperfCellsSync(table, leader, vcpu);
+        pvperfCellsAct(table, cell, vcpu, PVPERF_ACTION_ENABLE, 0);
+        pvperfCellsPublish(table, event, vcpu);
+    }
+    return first->enabled && !first->host_on;
+}
+
+
+int
+pvperfCellsStart(pvperfTable *table,
+                 pvperfEvent *leader,
+                 uint32_t vcpu)
+{
+    pvperfCell *first = pvperfTableCell(table, leader, vcpu);
+    pvperfEvent *event;
+    int ret;
+
+    if (first->host_on)
+        return 0;
+    ret = table->host->enable(first->fd - 1);
+    first->host_on = ret == 0;
+    for (event = leader; ret < 0 && event; event = pvperfCellsNext(table, event)) {
+        if (pvperfTableCell(table, event, vcpu)->enabled)
+            pvperfCellsRefuse(table, event, vcpu, ret);
+    }
+    return ret;
+}
+
+
+void
+pvperfCellsRefuse(pvperfTable *table,
+                  pvperfEvent *event,
+                  uint32_t vcpu,
+                  int error)
+{
+    pvperfCellsAct(table, pvperfTableCell(table, event, vcpu), vcpu,
+                   PVPERF_ACTION_REFUSE, error);
+    pvperfCellsPublish(table, event, vcpu);
+}
+
+
+void
+pvperfCellsLose(pvperfTable *table,
+                pvperfEvent *event,
+                uint32_t vcpu,
+                uint64_t ns)
+{
+    pvperfCellsAdvance(table, event, pvperfTableCell(table, event, vcpu), 0, ns, 0);
+    pvperfCellsPublish(table, event, vcpu);
+}
+
+
+int
+pvperfCellsDisable(pvperfTable *table,
+                   pvperfEvent *event,
+                   uint32_t vcpu)
+{
+    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+    pvperfEvent *leader = &table->events[event->leader];
+    pvperfCell *first = pvperfTableCell(table, leader, vcpu);
+    int ret = 0;
+
+    if (first->host_on && cell->enabled) {
+        if (event == leader)
+            ret = pvperfCellsStop(table, leader, vcpu);
+        else
+            ret = pvperfCellsSync(table, leader, vcpu);
+    }
+    pvperfCellsAct(table, cell, vcpu, PVPERF_ACTION_DISABLE, cell->slot.error);
+    pvperfCellsPublish(table, event, vcpu);
+    return ret;
+}
+
+
+int
+pvperfCellsRead(pvperfTable *table,
+                pvperfEvent *event,
+                uint32_t vcpu)
+{
+    pvperfEvent *leader = &table->events[event->leader];
+
+    if (!pvperfTableCell(table, event, vcpu)->enabled ||
+        !pvperfTableCell(table, leader, vcpu)->host_on)
+        return 0;
+    return pvperfCellsSync(table, leader, vcpu);
+}
+
+
+/* Closes a leader's host event. The kernel makes each sibling a group of its
+ * own then, switched on as siblings are: those that are not to count have to
+ * be off before. */
+static void
+pvperfCellsSplit(pvperfTable *table,
+                 pvperfEvent *leader,
+                 uint32_t vcpu)
+{
+    pvperfCell *first = pvperfTableCell(table, leader, vcpu);
+    bool was_on = first->host_on;
+    pvperfEvent *event;
+
+    if (was_on)
+        pvperfCellsSync(table, leader, vcpu);
+
+    for (event = pvperfCellsNext(table, leader); event; event = pvperfCellsNext(table, event)) {
+        pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+
+        if (!cell->fd)
+            continue;
+        cell->host_members = 1;
+        cell->host_on = was_on && cell->enabled;
+        if (!cell->host_on)
+            table->host->disable(cell->fd - 1);
+    }
+    pvperfCellsDropFd(table, first);
+
+    for (event = pvperfCellsNext(table, leader); event; event = pvperfCellsNext(table, event)) {
+        pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+        pvperfHostRead now;
+
+        /* Its own clocks run from here; the count simply goes on. */
+        if (cell->fd && table->host->read(cell->fd - 1, 1, &now) == 0) {
+            cell->host_enabled = now.enabled;
+            cell->host_running = now.running;
+        }
+    }
+}
+
+
+void
+pvperfCellsClose(pvperfTable *table,
+                 pvperfEvent *event,
+                 uint32_t vcpu)
+{
+    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+    pvperfEvent *leader = &table->events[event->leader];
+
+    if (event != leader) {
+        if (cell->enabled)
+            pvperfCellsDisable(table, event, vcpu);
+        if (cell->fd)
+            pvperfTableCell(table, leader, vcpu)->host_members--;
+        pvperfCellsDropFd(table, cell);
+    } else if (cell->fd && event->members > 1) {
+        pvperfCellsSplit(table, event, vcpu);
+    } else {
+        if (cell->enabled)
+            pvperfCellsDisable(table, event, vcpu);
+        pvperfCellsDropFd(table, cell);
+    }
+
+    pvperfCellsAct(table, cell, vcpu, PVPERF_ACTION_CLOSE, 0);
+    /* A slot that nobody wrote is closed as it is. */
+    if (cell->slot.seq)
+        pvperfCellsPublish(table, event, vcpu);
+    cell->owner = 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pvperf_hostperf.h: what the backend does with a host perf event's fd.
+ *
+ * The table of events calls through pvperfHostperf, so that unit tests count
+ * with a fake of exact arithmetic. The real one makes one system call per
+ * function and never waits.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "pvperf/abi.h"
+
+/* What read() of a group leader gives (PERF_FORMAT_GROUP, both times). */
+typedef struct _pvperfHostRead pvperfHostRead;
+struct _pvperfHostRead {
+    uint64_t nr;
+    uint64_t enabled;
+    uint64_t running;
+    uint64_t count[PVPERF_MAX_GROUP];
+};
+
+typedef struct _pvperfHostperf pvperfHostperf;
+struct _pvperfHostperf {
+    int (*enable)(int fd);      /* 0 or -errno */
+    int (*disable)(int fd);     /* 0 or -errno */
+    int (*read)(int fd,
+                uint32_t members,
+                pvperfHostRead *values); /* 0, or -errno if nr != members */
+    void (*close)(int fd);
+};
+
+extern const pvperfHostperf pvperfHostperfReal;

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pvperf_serve.c: passes over the areas, batches, sessions.
+ *
+ * A run of ENABLE frames is served as one: the leaders that it leaves to be
+ * switched on are started when the run ends, so that a group that is enabled
+ * member by member costs one IPI. Every other frame is published at once,
+ * because a vCPU may be spinning for it.
+ *
+ * The guest owns `submitted`: it may jump. More than a ring ahead is nothing
+ * that can be served; the area is then taken up again at the new value. Each
+ * pass serves at most one ring per area, so no area starves another.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "pvperf_broker.h"
+#include "pvperf_cells.h"
+#include "pvperf_ops.h"
+#include "pvperf_serve.h"
+
+static uint32_t
+pvperfServeWorkers(const pvperfBackend *backend)
+{
+    return (backend->table.nr_vcpus + PVPERF_VCPUS_PER_WORKER - 1) / PVPERF_VCPUS_PER_WORKER;
+}
+
+
+static size_t
+pvperfServeAreaBytes(const pvperfBackend *backend)
+{
+    return (backend->table.nr_vcpus + 1) * sizeof(*backend->areas);
+}
+
+
+int
+pvperfServeInit(pvperfBackend *backend,
+                pvperfWindow *window,
+                const pvperfHostperf *host,
+                uint32_t classes_available)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    int ret;
+
+    memset(backend, 0, sizeof(*backend));
+    backend->window = window;
+    backend->classes_available = classes_available;
+    backend->line.classes_available = classes_available;
+
+    ret = pvperfTableInit(&backend->table, window, host, backend->stats.totals);
+    if (ret < 0)
+        return ret;
+
+    backend->areas = mmap(NULL, pvperfServeAreaBytes(backend), PROT_READ | PROT_WRITE,
+                          flags, -1, 0);
+    backend->heartbeats = mmap(NULL, pvperfServeWorkers(backend) * sizeof(uint64_t),
+                               PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (backend->areas == MAP_FAILED || backend->heartbeats == MAP_FAILED)
+        return -ENOMEM;
+    return 0;
+}
+
+
+void
+pvperfServeFree(pvperfBackend *backend)
+{
+    munmap(backend->areas, pvperfServeAreaBytes(backend));
+    munmap(backend->heartbeats, pvperfServeWorkers(backend) * sizeof(uint64_t));
+    pvperfTableFree(&backend->table);
+}
+
+
+static uint32_t
+pvperfServeHostState(const pvperfBackend *backend)
+{
+    if (backend->session == 0)
+        return PVPERF_HOST_DOWN;
+    return backend->policy.on ? PVPERF_HOST_UP : PVPERF_HOST_OFF;
+}
+
+
+void
+pvperfServeSession(pvperfBackend *backend,
+                   uint64_t session)
+{
+    uint32_t i;
+
+    /* Whatever the guest still sends belongs to nobody from here on. */
+    backend->session = 0;
+    pvperfWindowWriteSession(backend->window, 0, PVPERF_HOST_DOWN);
+    pvperfTableCloseAll(&backend->table);
+    backend->line.open = 0;
+
+    for (i = 0; i <= backend->table.nr_vcpus; i++) {
+        pvperfArea *area = &backend->areas[i];
+
+        area->waiting = false;
+        area->held = false;
+    }
+    backend->waiting = 0;
+    if (session == 0)
+        return;
+
+    /* Restore and migration overwrote the window: write all of it that is the
+     * host's, and the nonce last. */
+    pvperfWindowWriteIdentity(backend->window);
+    pvperfTableReset(&backend->table);
+    pvperfWindowWritePolicy(backend->window, &backend->line);
+    pvperfWindowWriteNeedKick(backend->window, false);
+    for (i = 0; i < pvperfServeWorkers(backend); i++)
+        pvperfWindowWriteHeartbeat(backend->window, i, backend->heartbeats[i]);
+    for (i = 0; i <= backend->table.nr_vcpus; i++) {
+        pvperfArea *area = &backend->areas[i];
+
+        area->completed = pvperfWindowSubmitted(backend->window, i);
+        area->submitted = area->completed;
+        area->noted = area->completed;
+        pvperfWindowComplete(backend->window, i, area->completed);
+    }
+
+    backend->session = session;
+    pvperfWindowWriteSession(backend->window, session, pvperfServeHostState(backend));
+}
+
+
+bool
+pvperfServePolicy(pvperfBackend *backend,
+                  const pvperfPolicy *policy)
+{
+    struct pvperf_policy_line *line = &backend->line;
+
+    if (policy->max < 1 || policy->max > PVPERF_MAX_IDS ||
+        policy->per_vcpu < 1 || policy->per_vcpu > PVPERF_MAX_PER_VCPU ||
+        policy->nraw > PVPERF_RAW_MAX)
+        return false;
+
+    backend->policy = *policy;
+    line->classes_allowed = policy->on ? policy->classes : 0;
+    line->max = policy->max;
+    line->per_vcpu = policy->per_vcpu;
+    line->min_period = policy->min_period;
+    pvperfWindowWritePolicy(backend->window, line);
+    if (backend->session)
+        pvperfWindowWriteSession(backend->window, backend->session,
+                                 pvperfServeHostState(backend));
+    return true;
+}
+
+
+void
+pvperfServeOpenChanged(pvperfBackend *backend)
+{
+    backend->line.open = backend->table.open;
+    pvperfWindowWritePolicy(backend->window, &backend->line);
+}
+
+
+/* A refusal that the guest's user can do something about goes to the policy
+ * line; one that only says "start again" does not hide it. */
+static void
+pvperfServeRefusal(pvperfBackend *backend,
+                   const pvperfVerdict *verdict)
+{
+    backend->stats.refusals[verdict->reason]++;
+    if (verdict->reason == PVPERF_REASON_SESSION)
+        return;
+    backend->line.refusals++;
+    backend->line.last_refusal = verdict->reason;
+    backend->line.last_refusal_limit = verdict->limit;
+    pvperfWindowWritePolicy(backend->window, &backend->line);
+}
+
+
+void
+pvperfServeResult(pvperfBackend *backend,
+                  uint32_t area,
+                  uint32_t n,
+                  const pvperfVerdict *verdict)
+{
+    struct pvperf_result result = {
+        .ret = verdict->ret,
+        .reason = verdict->reason,
+        .limit = verdict->limit,
+    };
+
+    pvperfWindowWriteResult(backend->window, area, n, &result);
+    if (verdict->ret < 0)
+        pvperfServeRefusal(backend, verdict);
+}
+
+
+/* Publishes an area's frames up to n - 1, once what they enabled runs. */
+static void
+pvperfServePublish(pvperfBackend *backend,
+                   uint32_t index,
+                   uint32_t n)
+{
+    uint32_t i;
+
+    for (i = 0; i < backend->nstarts; i++) {
+        const pvperfStart *start = &backend->starts[i];
+        pvperfVerdict verdict = { .reason = PVPERF_REASON_HOST };
+
+        verdict.ret = pvperfCellsStart(&backend->table,
+                                       &backend->table.events[start->leader], index);
+        if (verdict.ret < 0)
+            pvperfServeResult(backend, index, start->n, &verdict);
+    }
+    backend->nstarts = 0;
+    backend->areas[index].completed = n;
+    pvperfWindowComplete(backend->window, index, n);
+}
+
+
+/* Gives frames that queue behind a waiting one the time of their arrival. */
+static bool
+pvperfServeNote(pvperfBackend *backend,
+                pvperfArea *area,
+                uint32_t submitted)
+{
+    bool any = false;
+
+    if ((int32_t)(area->noted - area->completed) < 0)
+        area->noted = area->completed;
+    for (; area->noted != submitted; area->noted++) {
+        area->arrival[area->noted % PVPERF_NR_FRAMES] = backend->now;
+        any = true;
+    }
+    return any;
+}
+
+
+/* The guest jumped: nothing between here and there can be told apart. */
+static void
+pvperfServeResync(pvperfBackend *backend,
+                  uint32_t index,
+                  uint32_t submitted)
+{
+    pvperfVerdict verdict = pvperfVerdictRefuse(-EINVAL, PVPERF_REASON_MALFORMED);
+    pvperfArea *area = &backend->areas[index];
+
+    pvperfBrokerForget(backend, area);
+    area->held = false;
+    area->completed = submitted;
+    area->noted = submitted;
+    pvperfWindowComplete(backend->window, index, submitted);
+    pvperfServeRefusal(backend, &verdict);
+}
+
+
+static void
+pvperfServeFrames(pvperfBackend *backend,
+                  uint32_t index,
+                  uint32_t submitted)
+{
+    pvperfArea *area = &backend->areas[index];
+    uint32_t n = area->completed;
+
+    while (n != submitted) {
+        pvperfVerdict verdict = pvperfVerdictRefuse(0, PVPERF_REASON_NONE);
+        bool held = area->held;
+        pvperfServed served;
+
+        if (!held)
+            pvperfWindowCopyFrame(backend->window, index, n, &area->frame);
+        area->held = false;
+
+        if (backend->nstarts && !pvperfOpsJoins(&area->frame))
+            pvperfServePublish(backend, index, n);
+
+        served = pvperfOpsServe(backend, index, n, held, &verdict);
+        if (served == PVPERF_SERVED_WAITS) {
+            pvperfServePublish(backend, index, n);
+            pvperfServeNote(backend, area, submitted);
+            return;
+        }
+        pvperfServeResult(backend, index, n, &verdict);
+        n++;
+        if (served == PVPERF_SERVED_NOW)
+            pvperfServePublish(backend, index, n);
+    }
+    if (area->completed != n)
+        pvperfServePublish(backend, index, n);
+    /* Nobody waits here any more; the numbers are free running. */
+    area->noted = n;
+}
+
+
+/* True if there was something to do. */
+static bool
+pvperfServeArea(pvperfBackend *backend,
+                uint32_t index)
+{
+    pvperfArea *area = &backend->areas[index];
+    uint32_t submitted = pvperfWindowSubmitted(backend->window, index);
+
+    if (submitted == area->completed)
+        return false;
+    if (submitted - area->completed > PVPERF_NR_FRAMES) {
+        pvperfServeResync(backend, index, submitted);
+        return true;
+    }
+    if (area->waiting)
+        return pvperfServeNote(backend, area, submitted);
+
+    if (submitted != area->submitted)
+        backend->stats.batches++;
+    area->submitted = submitted;
+    pvperfServeFrames(backend, index, submitted);
+    return true;
+}
+
+
+bool
+pvperfServePass(pvperfBackend *backend,
+                uint64_t now)
+{
+    uint32_t control = PVPERF_CONTROL_AREA(backend->table.nr_vcpus);
+    uint32_t i;
+    bool any = false;
+    uint32_t alive = UINT32_MAX;
+
+    if (backend->session == 0)
+        return false;
+    backend->now = now;
+
+    for (i = 0; i <= control; i++) {
+        uint32_t worker = i == control ? 0 : i / PVPERF_VCPUS_PER_WORKER;
+
+        if (!pvperfServeArea(backend, i))
+            continue;
+        any = true;
+        if (worker != alive)
+            pvperfWindowWriteHeartbeat(backend->window, worker, ++backend->heartbeats[worker]);
+        alive = worker;
+    }
+    return any;
+}
