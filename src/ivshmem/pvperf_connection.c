@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -166,14 +167,29 @@ pvperfConnectionEvent(pvperfServer *server,
 }
 
 static bool
-pvperfConnectionHas(const pvperfServer *server,
+pvperfConnectionHungUp(const pvperfConnection *connection)
+{
+    struct pollfd fd = { .fd = connection->socket.fd, .events = POLLRDHUP };
+
+    return poll(&fd, 1, 0) > 0;
+}
+
+/* Whether the process has a window already. One that hung up is not counted,
+ * although its event may come after that of the new connection: a device that
+ * is unplugged and plugged in again must not end with a dead window. */
+static bool
+pvperfConnectionHas(pvperfServer *server,
                     pid_t pid)
 {
-    const pvperfConnection *connection;
+    pvperfConnection *connection;
 
     for (connection = server->first; connection; connection = connection->next) {
-        if (connection->number != 0 && connection->identity.pid == pid)
+        if (connection->number == 0 || connection->identity.pid != pid)
+            continue;
+        if (!pvperfConnectionHungUp(connection))
             return true;
+        pvperfConnectionClose(server, connection);
+        return false;
     }
     return false;
 }

@@ -55,6 +55,7 @@ pvperfQuotaFind(pvperfQuota *quota,
             .uid = uid,
             .tokens = PVPERF_QUOTA_BURST,
             .filled = now,
+            .warnAt = now,
             .used = true,
         };
     }
@@ -73,13 +74,13 @@ pvperfQuotaTake(pvperfQuota *quota,
     if (!user)
         return false;
     if (user->windows >= PVPERF_QUOTA_WINDOWS || user->tokens == 0) {
-        *warn = !user->warned;
-        user->warned = true;
+        *warn = now >= user->warnAt;
+        if (*warn)
+            user->warnAt = now + PVPERF_QUOTA_WARN_MS;
         return false;
     }
     user->tokens--;
     user->windows++;
-    user->warned = false;
     return true;
 }
 

@@ -15,14 +15,15 @@
 #define PVPERF_QUOTA_WINDOWS 64         /* per user at once */
 #define PVPERF_QUOTA_BURST 32           /* per user in one go */
 #define PVPERF_QUOTA_PER_SECOND 10      /* per user after that */
+#define PVPERF_QUOTA_WARN_MS 60000      /* between two messages about one user */
 
 typedef struct {
     uid_t uid;
     uint32_t windows;
     uint32_t tokens;
     int64_t filled;             /* ms: when tokens was brought up to date */
+    int64_t warnAt;             /* ms: not to be told of again before */
     bool used;
-    bool warned;                /* since the user last was within the quota */
 } pvperfQuotaUser;
 
 typedef struct {
@@ -30,7 +31,7 @@ typedef struct {
 } pvperfQuota;
 
 /* True: a window of its own, to be given back. False: beyond the quota, *warn
- * says whether to tell so (once until the user is within it again). */
+ * says whether to tell so. */
 bool pvperfQuotaTake(pvperfQuota *quota,
                      uid_t uid,
                      int64_t now,
