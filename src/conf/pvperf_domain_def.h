@@ -85,8 +85,9 @@ pvperfDomainDef *pvperfDomainDefParseString(const char *xml,
 pvperfDomainDef *pvperfDomainDefParseNode(xmlNodePtr node,
                                           GError **error);
 
-/* Contradictions between items (quota above period, raw allowed without a
- * list, ...). Parse calls it; also for a def changed by hand. */
+/* Ranges, and contradictions between items (raw allowed without a list, a
+ * burst below its rate, ...). Parse does the same with lines; this is for a
+ * def changed by hand. */
 bool pvperfDomainDefValidate(const pvperfDomainDef *def,
                              GError **error);
 

@@ -8,7 +8,7 @@
  * by virsh-pvperf (enable, disable, edit, check, validate).
  *
  * Invariants: pure text in, text out; what is not ours in the XML is kept as
- * it is; adding twice or removing twice is an error or no change, never a
+ * it is (but for quotes, which become '); adding twice or removing twice is an error or no change, never a
  * second device.
  */
 #pragma once
@@ -76,7 +76,7 @@ char *pvperfDomainXMLAddDevice(const char *xml,
 
 /* The same XML without device, override (and the <qemu:override>, the
  * namespace, if nothing else is in it). @with_element takes <pvperf> out too;
- * otherwise its managed attribute is taken out. */
+ * otherwise only managed='yes' is taken out of it, which AddDevice put there. */
 char *pvperfDomainXMLRemoveDevice(const char *xml,
                                   bool with_element,
                                   GError **error);
