@@ -164,9 +164,9 @@ class Limits(Case):
         for _ in range(5):
             self.known(64).close()
         deadline = time.monotonic() + WAIT
-        while self.keeper.fds() != before and time.monotonic() < deadline:
+        while self.keeper.fds() > before and time.monotonic() < deadline:
             time.sleep(0.01)
-        self.assertEqual(self.keeper.fds(), before)
+        self.assertLessEqual(self.keeper.fds(), before)
 
     def test_idle_and_babbling_peers_cost_nothing(self):
         with self.known(2) as peer, self.keeper.daemon() as daemon:
