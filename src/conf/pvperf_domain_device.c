@@ -14,6 +14,8 @@
 
 #include "pvperf_domain_xml_priv.h"
 
+#define PVPERF_ALIAS_XML "<alias name='" PVPERF_DEVICE_ALIAS "'/>"
+
 /* Slots of bus 0 that we take, from the first down to the last. Below come
  * the chipset and what libvirt hands out from the front; left out in between
  * are the habitual places of q35: 0x1a and 0x1d USB, 0x1b sound, 0x1f LPC. */
@@ -100,7 +102,7 @@ formatDevice(const char *socket,
                            "  <model type='ivshmem-doorbell'/>\n"
                            "  <server path='%s'/>\n"
                            "  <msi vectors='%u'/>\n"
-                           "  <alias name='" PVPERF_DEVICE_ALIAS "'/>\n"
+                           "  " PVPERF_ALIAS_XML "\n"
                            "%s"
                            "</shmem>\n",
                            path, vectors, address ? address : "");
@@ -196,7 +198,7 @@ addDevice(const pvperfDomainXML *dom,
         if (!checkDevice(dom, device, socket, error))
             return false;
         if (!dom->device.has_alias)
-            pvperfXMLAppend(device, pvperfXMLNewElement(root->doc, "<alias name='" PVPERF_DEVICE_ALIAS "'/>"));
+            pvperfXMLAppend(device, pvperfXMLNewElement(root->doc, PVPERF_ALIAS_XML));
         return true;
     }
 

@@ -2,427 +2,17 @@
 /*
  * pvperf_domain_parse.c: reads <pvperf>.
  *
- * Owns the grammar, as a tree of tables: which element may stand where, how
- * often, with which attributes, and who reads it. One walk over the tables
- * refuses whatever they do not name; the readers see only what is allowed.
- * schemas/pvperf.rng says the same; the tests hold the two together.
+ * Owns the one walk over the element, along the tables of the grammar: what
+ * they do not name is refused, with its line. Called by the daemon and the
+ * tools, for an element alone or within a domain.
  *
  * Trusts nothing: the text comes from people. No entity is ever expanded (a
- * document type is refused), nothing is fetched.
+ * document type is refused), nothing is fetched; recursion is as deep as the
+ * tables.
  */
-#include <errno.h>
 #include <string.h>
-#include <libxml/parser.h>
 
-#include "pvperf_domain_priv.h"
-
-typedef struct _pvperfElement pvperfElement;
-struct _pvperfElement {
-    const char *name;
-    bool many;                          /* may stand more than once */
-    const char *const *attrs;           /* allowed ones, or NULL */
-    const pvperfElement *children;      /* allowed ones, or NULL: text or nothing */
-    bool text;                          /* holds text */
-    bool (*parse)(pvperfDomainDef *def,
-                  xmlNodePtr node,
-                  GError **error);      /* before the children; or NULL */
-    bool (*finish)(const pvperfDomainDef *def,
-                   long line,
-                   GError **error);     /* after the children; or NULL */
-};
-
-
-static bool G_GNUC_PRINTF(3, 4)
-setError(GError **error,
-         xmlNodePtr node,
-         const char *format,
-         ...)
-{
-    g_autofree char *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    text = g_strdup_vprintf(format, args);
-    va_end(args);
-
-    return pvperfConfSetError(error, PVPERF_CONF_ERROR_INVALID,
-                              xmlGetLineNo(node), "%s", text);
-}
-
-
-static char *
-getAttr(xmlNodePtr node,
-        const char *attr)
-{
-    return (char *)xmlGetNoNsProp(node, BAD_CAST attr);
-}
-
-
-static char *
-getRequiredAttr(xmlNodePtr node,
-                const char *attr,
-                GError **error)
-{
-    char *value = getAttr(node, attr);
-
-    if (!value)
-        setError(error, node, "<%s> lacks the attribute '%s'", node->name, attr);
-
-    return value;
-}
-
-
-/* Digits only: no sign, no blank, no leading zero; with @hex also 0x... */
-static bool
-parseDigits(const char *text,
-            bool hex,
-            uint64_t *value,
-            bool *overflow)
-{
-    const char *digits = text;
-    int base = 10;
-    char *end;
-
-    *overflow = false;
-
-    if (hex && (g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X"))) {
-        digits += 2;
-        base = 16;
-        if (!g_ascii_isxdigit(digits[0]))
-            return false;
-    } else if (!g_ascii_isdigit(digits[0]) ||
-               (digits[0] == '0' && digits[1] != '\0')) {
-        return false;
-    }
-
-    errno = 0;
-    *value = g_ascii_strtoull(digits, &end, base);
-    *overflow = errno == ERANGE;
-
-    return *end == '\0';
-}
-
-
-static bool
-parseNumber(pvperfDomainDef *def,
-            xmlNodePtr node,
-            const char *attr,
-            const char *text,
-            GError **error)
-{
-    const pvperfNumber *number = pvperfNumberFind((const char *)node->name, attr);
-    pvperfOptional *opt = pvperfNumberGet(def, number);
-    uint64_t value;
-    bool overflow;
-
-    if (!parseDigits(text, false, &value, &overflow)) {
-        g_autofree char *allowed = pvperfNumberAllowed(number);
-
-        return setError(error, node,
-                        "<%s>: %s%s'%s' is no whole number; allowed: %s",
-                        node->name, attr ? attr : "", attr ? "=" : "", text, allowed);
-    }
-
-    if (overflow)
-        value = UINT64_MAX;
-    if (!pvperfNumberCheck(number, value, text, xmlGetLineNo(node), error))
-        return false;
-
-    opt->present = true;
-    opt->value = value;
-    return true;
-}
-
-
-static bool
-parseNumberElement(pvperfDomainDef *def,
-                   xmlNodePtr node,
-                   GError **error)
-{
-    g_autofree char *text = (char *)xmlNodeGetContent(node);
-
-    return parseNumber(def, node, NULL, text, error);
-}
-
-
-/* Absent stays absent. */
-static bool
-parseTristate(xmlNodePtr node,
-              const char *attr,
-              const char *yes,
-              const char *no,
-              pvperfTristate *value,
-              GError **error)
-{
-    g_autofree char *text = getAttr(node, attr);
-
-    if (!text)
-        return true;
-
-    if (strcmp(text, yes) == 0)
-        *value = PVPERF_TRISTATE_YES;
-    else if (strcmp(text, no) == 0)
-        *value = PVPERF_TRISTATE_NO;
-    else
-        return setError(error, node, "<%s>: %s='%s' is not allowed; allowed: %s, %s",
-                        node->name, attr, text, yes, no);
-
-    return true;
-}
-
-
-static bool
-parseRoot(pvperfDomainDef *def,
-          xmlNodePtr node,
-          GError **error)
-{
-    def->policy = getAttr(node, "policy");
-    if (def->policy &&
-        !pvperfCheckName("<pvperf>: policy", def->policy, xmlGetLineNo(node), error))
-        return false;
-
-    return parseTristate(node, "state", "on", "off", &def->state, error) &&
-           parseTristate(node, "managed", "yes", "no", &def->managed, error) &&
-           parseTristate(node, "migratable", "yes", "no", &def->migratable, error);
-}
-
-
-static bool
-parseEvents(pvperfDomainDef *def,
-            xmlNodePtr node,
-            GError **error)
-{
-    const char *const attrs[] = { "max", "per_vcpu" };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(attrs); i++) {
-        g_autofree char *text = getAttr(node, attrs[i]);
-
-        if (text && !parseNumber(def, node, attrs[i], text, error))
-            return false;
-    }
-
-    return true;
-}
-
-
-static char *
-listClasses(void)
-{
-    g_autoptr(GString) list = g_string_new(NULL);
-
-    for (int i = 0; i < PVPERF_NR_CLASSES; i++)
-        g_string_append_printf(list, "%s%s", i ? ", " : "", pvperfClassName(i));
-
-    return g_string_free(g_steal_pointer(&list), FALSE);
-}
-
-
-static bool
-parseClass(pvperfDomainDef *def,
-           xmlNodePtr node,
-           GError **error)
-{
-    g_autofree char *name = getRequiredAttr(node, "name", error);
-    g_autofree char *allow = NULL;
-    int klass;
-
-    if (!name)
-        return false;
-
-    klass = pvperfClassFromName(name);
-    if (klass < 0) {
-        g_autofree char *allowed = listClasses();
-
-        return setError(error, node, "<class>: name='%s' is no class; allowed: %s",
-                        name, allowed);
-    }
-
-    if (def->classes[klass] != PVPERF_TRISTATE_ABSENT)
-        return setError(error, node, "<class name='%s'> stands twice; allowed: once", name);
-
-    if (!(allow = getRequiredAttr(node, "allow", error)) ||
-        !parseTristate(node, "allow", "yes", "no", &def->classes[klass], error))
-        return false;
-
-    if (klass != PVPERF_CLASS_RAW && xmlFirstElementChild(node))
-        return setError(error, xmlFirstElementChild(node),
-                        "<%s> is not allowed in <class name='%s'>; "
-                        "a list stands only in <class name='raw'>",
-                        xmlFirstElementChild(node)->name, name);
-
-    return true;
-}
-
-
-static bool
-parseRawNumber(xmlNodePtr node,
-               const char *attr,
-               uint64_t *value,
-               GError **error)
-{
-    g_autofree char *text = getRequiredAttr(node, attr, error);
-    bool overflow;
-
-    if (!text)
-        return false;
-
-    if (!parseDigits(text, true, value, &overflow) || overflow)
-        return setError(error, node,
-                        "<raw>: %s='%s' is no number of 64 bits; "
-                        "allowed: decimal, or hexadecimal with 0x in front", attr, text);
-
-    return true;
-}
-
-
-static bool
-parseRaw(pvperfDomainDef *def,
-         xmlNodePtr node,
-         GError **error)
-{
-    pvperfPolicyRaw raw;
-
-    if (!parseRawNumber(node, "config", &raw.config, error) ||
-        !parseRawNumber(node, "mask", &raw.mask, error) ||
-        !pvperfCheckRaw(&raw, xmlGetLineNo(node), error))
-        return false;
-
-    if (!def->raw)
-        def->raw = g_array_new(FALSE, FALSE, sizeof(raw));
-
-    for (guint i = 0; i < def->raw->len; i++) {
-        const pvperfPolicyRaw *other = &g_array_index(def->raw, pvperfPolicyRaw, i);
-
-        if (other->config == raw.config && other->mask == raw.mask)
-            return setError(error, node,
-                            "<raw config='0x%" G_GINT64_MODIFIER "x' mask='0x%"
-                            G_GINT64_MODIFIER "x'> stands twice; allowed: once",
-                            raw.config, raw.mask);
-    }
-
-    g_array_append_val(def->raw, raw);
-    return true;
-}
-
-
-static bool
-parseSampletune(pvperfDomainDef *def,
-                xmlNodePtr node,
-                GError **error)
-{
-    def->has_sampletune = true;
-    return true;
-}
-
-
-static bool
-parseCputune(pvperfDomainDef *def,
-             xmlNodePtr node,
-             GError **error)
-{
-    def->has_cputune = true;
-    return true;
-}
-
-
-static bool
-parseGroupName(pvperfDomainDef *def,
-               xmlNodePtr node,
-               GError **error)
-{
-    def->group_name = (char *)xmlNodeGetContent(node);
-
-    return pvperfCheckName("<group_name>", def->group_name, xmlGetLineNo(node), error);
-}
-
-
-static bool
-parseMonitor(pvperfDomainDef *def,
-             xmlNodePtr node,
-             GError **error)
-{
-    def->has_monitor = true;
-    return true;
-}
-
-
-static bool
-parseMonitorEvent(pvperfDomainDef *def,
-                  xmlNodePtr node,
-                  GError **error)
-{
-    g_autofree char *name = getRequiredAttr(node, "name", error);
-    pvperfEventIndex event;
-
-    if (!name)
-        return false;
-
-    event = pvperfEventFromName(name);
-    if (event == PVPERF_EVENT_NONE || pvperfEventGet(event)->klass == PVPERF_CLASS_RAW)
-        return setError(error, node,
-                        "<event>: name='%s' is no event that can be monitored; allowed: cycles, "
-                        "instructions, vcpu-clock and the others that "
-                        "'virsh-pvperf capabilities' lists", name);
-
-    if (!def->monitor)
-        def->monitor = g_array_new(FALSE, FALSE, sizeof(event));
-
-    for (guint i = 0; i < def->monitor->len; i++) {
-        if (g_array_index(def->monitor, pvperfEventIndex, i) == event)
-            return setError(error, node, "<event name='%s'> stands twice; allowed: once", name);
-    }
-
-    g_array_append_val(def->monitor, event);
-    return true;
-}
-
-
-static const char *const root_attrs[] = { "state", "policy", "managed", "migratable", NULL };
-static const char *const events_attrs[] = { "max", "per_vcpu", NULL };
-static const char *const class_attrs[] = { "name", "allow", NULL };
-static const char *const raw_attrs[] = { "config", "mask", NULL };
-static const char *const event_attrs[] = { "name", NULL };
-
-static const pvperfElement class_children[] = {
-    { .name = "raw", .many = true, .attrs = raw_attrs, .parse = parseRaw },
-    { .name = NULL },
-};
-
-static const pvperfElement sampletune_children[] = {
-    { .name = "min_period", .text = true, .parse = parseNumberElement },
-    { .name = "total_samples_sec", .text = true, .parse = parseNumberElement },
-    { .name = "total_samples_sec_max", .text = true, .parse = parseNumberElement },
-    { .name = "total_samples_sec_max_length", .text = true, .parse = parseNumberElement },
-    { .name = NULL },
-};
-
-static const pvperfElement cputune_children[] = {
-    { .name = "period", .text = true, .parse = parseNumberElement },
-    { .name = "quota", .text = true, .parse = parseNumberElement },
-    { .name = NULL },
-};
-
-static const pvperfElement monitor_children[] = {
-    { .name = "event", .many = true, .attrs = event_attrs, .parse = parseMonitorEvent },
-    { .name = NULL },
-};
-
-static const pvperfElement root_children[] = {
-    { .name = "events", .attrs = events_attrs, .parse = parseEvents },
-    { .name = "class", .many = true, .attrs = class_attrs, .children = class_children,
-      .parse = parseClass, .finish = pvperfCheckRawClass },
-    { .name = "sampletune", .children = sampletune_children,
-      .parse = parseSampletune, .finish = pvperfCheckSampletune },
-    { .name = "requests_sec", .text = true, .parse = parseNumberElement },
-    { .name = "cputune", .children = cputune_children, .parse = parseCputune },
-    { .name = "group_name", .text = true, .parse = parseGroupName },
-    { .name = "monitor", .children = monitor_children, .parse = parseMonitor },
-    { .name = NULL },
-};
-
-static const pvperfElement root_element = {
-    .name = "pvperf", .attrs = root_attrs, .children = root_children, .parse = parseRoot,
-};
+#include "pvperf_domain_grammar.h"
 
 
 static const char *
@@ -447,10 +37,10 @@ checkAttrs(const pvperfElement *element,
             continue;
 
         allowed = attrs[0] ? g_strjoinv(", ", (char **)attrs) : g_strdup("none");
-        return setError(error, node, "unknown attribute '%s%s%s' in <%s>; allowed: %s",
-                        attr->ns && attr->ns->prefix ? (const char *)attr->ns->prefix : "",
-                        attr->ns && attr->ns->prefix ? ":" : "",
-                        attr->name, node->name, allowed);
+        return pvperfGrammarSetError(error, node, "unknown attribute '%s%s%s' in <%s>; allowed: %s",
+                                     attr->ns && attr->ns->prefix ? (const char *)attr->ns->prefix : "",
+                                     attr->ns && attr->ns->prefix ? ":" : "",
+                                     attr->name, node->name, allowed);
     }
 
     return true;
@@ -469,8 +59,8 @@ setErrorUnknownElement(const pvperfElement *element,
     if (element->text)
         g_string_append(allowed, "text");
 
-    return setError(error, node, "unknown element <%s> in <%s>; allowed: %s",
-                    node->name, element->name, allowed->len ? allowed->str : "nothing");
+    return pvperfGrammarSetError(error, node, "unknown element <%s> in <%s>; allowed: %s",
+                                 node->name, element->name, allowed->len ? allowed->str : "nothing");
 }
 
 
@@ -484,10 +74,10 @@ findChild(const pvperfElement *element,
     const pvperfElement *c = element->children;
 
     if (g_strcmp0(nodeNamespace(node), nodeNamespace(node->parent)) != 0) {
-        setError(error, node, "<%s> has the namespace '%s' and <%s> around it '%s'; "
-                 "allowed: the same",
-                 node->name, nodeNamespace(node) ? nodeNamespace(node) : "",
-                 element->name, nodeNamespace(node->parent) ? nodeNamespace(node->parent) : "");
+        pvperfGrammarSetError(error, node, "<%s> has the namespace '%s' and <%s> around it '%s'; "
+                              "allowed: the same",
+                              node->name, nodeNamespace(node) ? nodeNamespace(node) : "",
+                              element->name, nodeNamespace(node->parent) ? nodeNamespace(node->parent) : "");
         return NULL;
     }
 
@@ -500,8 +90,8 @@ findChild(const pvperfElement *element,
     }
 
     if (!c->many && *seen & 1U << (c - element->children)) {
-        setError(error, node, "<%s> stands twice in <%s>; allowed: once",
-                 node->name, element->name);
+        pvperfGrammarSetError(error, node, "<%s> stands twice in <%s>; allowed: once",
+                              node->name, element->name);
         return NULL;
     }
 
@@ -521,13 +111,12 @@ checkText(const pvperfElement *element,
         return true;
 
     text = g_strndup((const char *)node->content, 32);
-    return setError(error, node->parent, "<%s> holds the text '%s'; allowed: %s",
-                    element->name, g_strstrip(text),
-                    element->children ? "elements" : "nothing");
+    return pvperfGrammarSetError(error, node->parent, "<%s> holds the text '%s'; allowed: %s",
+                                 element->name, g_strstrip(text),
+                                 element->children ? "elements" : "nothing");
 }
 
 
-/* Recursion is as deep as the tables. */
 static bool
 walk(pvperfDomainDef *def,
      const pvperfElement *element,
@@ -584,12 +173,12 @@ pvperfDomainDefParseNode(xmlNodePtr node,
         return NULL;
     }
 
-    if (strcmp((const char *)node->name, root_element.name) != 0) {
-        setError(error, node, "unknown element <%s>; allowed: <pvperf>", node->name);
+    if (strcmp((const char *)node->name, pvperfGrammarRoot.name) != 0) {
+        pvperfGrammarSetError(error, node, "unknown element <%s>; allowed: <pvperf>", node->name);
         return NULL;
     }
 
-    if (!walk(def, &root_element, node, error))
+    if (!walk(def, &pvperfGrammarRoot, node, error))
         return NULL;
 
     return g_steal_pointer(&def);
