@@ -44,7 +44,8 @@ pvperfBusTranslate(bool session,
     } else if (g_error_matches(cause, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED) ||
                g_error_matches(cause, G_DBUS_ERROR, G_DBUS_ERROR_AUTH_FAILED)) {
         g_set_error(error, PVPERF_SHELL_ERROR, PVPERF_SHELL_ERROR_DAEMON,
-                    "the %s bus does not let you talk to virtpvperfd: be root or a member of the group 'libvirt'",
+                    "permission denied: the %s bus does not let you talk to virtpvperfd; be root or a member of the "
+                    "group 'libvirt'",
                     pvperfBusLabel(session));
     } else if (g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_TIMED_OUT) ||
                g_error_matches(cause, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY) ||

@@ -30,10 +30,15 @@ static const pvperfOption pvperfHelpOption = { "help", NULL, "help on this comma
 static const pvperfOption pvperfDomainOption = { "domain", "DOMAIN", "the domain, as an option", NULL, 0 };
 
 const pvperfCommand *const pvperfCommands[] = {
+    &pvperfCommandEnable,
+    &pvperfCommandDisable,
+    &pvperfCommandEdit,
     &pvperfCommandList,
     &pvperfCommandEvents,
     &pvperfCommandStats,
     &pvperfCommandCapabilities,
+    &pvperfCommandCheck,
+    &pvperfCommandValidate,
     &pvperfCommandHelp,
     &pvperfCommandComplete,
     NULL
@@ -79,6 +84,13 @@ pvperfShellSay(pvperfShell *shell,
     g_autofree char *safe = pvperfTextEscape(message, true);
 
     fprintf(shell->err, "%s%s\n", prefix, safe);
+}
+
+void
+pvperfShellComplain(pvperfShell *shell,
+                    const GError *error)
+{
+    pvperfShellSay(shell, "error: ", error->message);
 }
 
 void
@@ -314,7 +326,7 @@ pvperfShellRun(char **argv,
     shell.options = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     status = pvperfShellRunLine(&shell, argv, &error);
     if (status < 0) {
-        pvperfShellSay(&shell, "error: ", error->message);
+        pvperfShellComplain(&shell, error);
         status = 1;
     }
     if (fflush(out) != 0 && status == 0)

@@ -74,11 +74,16 @@ struct _pvperfCommand {
 };
 
 extern const pvperfCommand pvperfCommandCapabilities;
+extern const pvperfCommand pvperfCommandCheck;
 extern const pvperfCommand pvperfCommandComplete;
+extern const pvperfCommand pvperfCommandDisable;
+extern const pvperfCommand pvperfCommandEdit;
+extern const pvperfCommand pvperfCommandEnable;
 extern const pvperfCommand pvperfCommandEvents;
 extern const pvperfCommand pvperfCommandHelp;
 extern const pvperfCommand pvperfCommandList;
 extern const pvperfCommand pvperfCommandStats;
+extern const pvperfCommand pvperfCommandValidate;
 
 /* All commands, in the order of help and man page; ends in NULL. */
 extern const pvperfCommand *const pvperfCommands[];
@@ -119,6 +124,11 @@ const char *pvperfShellOption(pvperfShell *shell,
                               const char *option);
 
 bool pvperfShellIsJson(pvperfShell *shell);
+
+/* "error: " and what happened, for a command that goes on; one that ends
+ * returns its error instead. */
+void pvperfShellComplain(pvperfShell *shell,
+                         const GError *error);
 
 /* A note or warning for people; --quiet silences notes. Terminal-safe. */
 void pvperfShellNote(pvperfShell *shell,

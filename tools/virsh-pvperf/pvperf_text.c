@@ -195,7 +195,7 @@ pvperfTablePrint(const pvperfTable *table,
 
     if (full) {
         g_autofree char *rule = NULL;
-        size_t total = 1;
+        size_t total = 0;
 
         for (i = 0; i < table->ncolumns; i++)
             total += widths[i] + 3;

@@ -13,14 +13,16 @@
  * the test driver's one domain, in memory for the length of the case; "file":
  * data/domains.xml; else the URI itself), environment (NAME=value ...).
  *
- * A line "elements DOMAIN" prints what of ours is in the domain's definition;
- * "before COMMAND" runs it in a shell.
+ * SRCDIR in a line or in the environment is this directory. A line "elements
+ * DOMAIN" prints what of ours is in the domain; "virsh ..." is somebody else
+ * (testVirsh).
  */
 #include <locale.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
 
+#include "conf/pvperf_domain_xml.h"
 #include "mock_daemon.h"
 #include "pvperf_shell.h"
 
@@ -39,12 +41,63 @@ struct _testCase {
 };
 
 static void
+testElements(FILE *out,
+             const char *domain)
+{
+    virConnectPtr conn = virConnectOpen("test:///default");
+    g_autoptr(virDomain) dom = virDomainLookupByName(conn, domain);
+    unsigned int flags;
+
+    for (flags = 0; flags <= VIR_DOMAIN_XML_INACTIVE; flags += VIR_DOMAIN_XML_INACTIVE) {
+        g_autofree char *xml = virDomainGetXMLDesc(dom, flags);
+        g_autoptr(pvperfDomainXML) parsed = pvperfDomainXMLParse(xml, NULL);
+        g_autofree char *element = parsed->def ? pvperfDomainDefFormat(parsed->def, true) : g_strdup("none\n");
+
+        fprintf(out, "%s: %s", flags ? "persistent" : "live", element);
+        fprintf(out, "  devices %u, socket %s, vectors %u, alias %d\n", parsed->device.count,
+                parsed->device.socket, parsed->device.vectors, parsed->device.has_alias);
+    }
+    virConnectClose(conn);
+}
+
+/* SRCDIR is this directory. */
+static char *
+testExpand(const char *text)
+{
+    g_autoptr(GString) string = g_string_new(text);
+
+    g_string_replace(string, "SRCDIR", sourceDir, 0);
+    return g_string_free(g_steal_pointer(&string), FALSE);
+}
+
+/* "virsh destroy DOMAIN" and "virsh metadata FILE": what somebody else does. */
+static void
+testVirsh(const char *words)
+{
+    virConnectPtr conn = virConnectOpen("test:///default");
+    g_auto(GStrv) argv = g_strsplit(words, " ", 2);
+    g_autoptr(virDomain) dom = virDomainLookupByName(conn, "test");
+    g_autofree char *file = testExpand(argv[1]);
+    g_autofree char *element = NULL;
+
+    if (g_str_equal(argv[0], "destroy")) {
+        g_assert_cmpint(virDomainDestroy(dom), ==, 0);
+    } else {
+        g_assert_true(g_file_get_contents(file, &element, NULL, NULL));
+        g_assert_cmpint(virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, element, "pvperf",
+                                             PVPERF_XMLNS, VIR_DOMAIN_AFFECT_CONFIG), ==, 0);
+    }
+    virConnectClose(conn);
+}
+
+static void
 testRunLine(const char *line,
             const char *uri,
             FILE *out)
 {
     g_auto(GStrv) words = NULL;
     g_auto(GStrv) argv = NULL;
+    g_autofree char *expanded = NULL;
     g_autofree char *full = NULL;
     g_autoptr(GError) error = NULL;
     char *text = NULL;
@@ -55,8 +108,15 @@ testRunLine(const char *line,
     int status;
 
     fprintf(out, "$ %s\n", line);
-    {
-        full = g_strdup_printf("virsh-pvperf %s", line);
+    if (g_str_has_prefix(line, "elements ")) {
+        testElements(std_out, line + strlen("elements "));
+        status = 0;
+    } else if (g_str_has_prefix(line, "virsh ")) {
+        testVirsh(line + strlen("virsh "));
+        status = 0;
+    } else {
+        expanded = testExpand(line);
+        full = g_strdup_printf("virsh-pvperf %s", expanded);
         g_shell_parse_argv(full, NULL, &argv, &error);
         g_assert_no_error(error);
         if (uri)
@@ -146,7 +206,8 @@ testRun(gconstpointer opaque)
         hold = virConnectOpen(uri);
 
     for (env = (const char *const *) self->environment; env && *env; env++) {
-        g_auto(GStrv) pair = g_strsplit(*env, "=", 2);
+        g_autofree char *expanded = testExpand(*env);
+        g_auto(GStrv) pair = g_strsplit(expanded, "=", 2);
 
         setenv(pair[0], pair[1], 1);
     }
@@ -164,6 +225,40 @@ testRun(gconstpointer opaque)
     normal = testNormalise(text);
     free(text);
     testCompare(self->name, normal);
+}
+
+/* Every command has a section of the manual page that names its options. */
+static void
+testManual(gconstpointer opaque)
+{
+    g_autofree char *page = NULL;
+    g_autoptr(GError) error = NULL;
+    size_t i;
+
+    g_file_get_contents(opaque, &page, NULL, &error);
+    g_assert_no_error(error);
+    for (i = 0; pvperfCommands[i]; i++) {
+        const pvperfCommand *command = pvperfCommands[i];
+        const pvperfOption *option;
+        g_autofree char *rule = g_strnfill(strlen(command->name), '-');
+        g_autofree char *heading = g_strdup_printf("\n%s\n%s\n", command->name, rule);
+        const char *section = strstr(page, heading);
+        g_autofree char *text = NULL;
+        const char *end;
+
+        g_test_message("%s", command->name);
+        g_assert_true(!section == command->hidden);
+        if (!section)
+            continue;
+        end = strstr(section + strlen(heading), "\n---");
+        text = end ? g_strndup(section, (gsize) (end - section)) : g_strdup(section);
+        for (option = command->options; option && option->name; option++) {
+            g_autofree char *bold = g_strdup_printf("**--%s**", option->name);
+
+            g_test_message("%s", bold);
+            g_assert_nonnull(strstr(text, bold));
+        }
+    }
 }
 
 static char *
@@ -202,7 +297,7 @@ main(int argc,
 
     setlocale(LC_ALL, "C.UTF-8");
     g_test_init(&argc, &argv, NULL);
-    g_assert_cmpint(argc, ==, 4);
+    g_assert_cmpint(argc, ==, 5);
     sourceDir = argv[1];
     unsetenv("VIRSH_DEFAULT_CONNECT_URI");
 
@@ -228,6 +323,7 @@ main(int argc,
         self->environment = environment ? g_strsplit(environment, " ", -1) : NULL;
         g_test_add_data_func_full(path, self, testRun, testCaseFree);
     }
+    g_test_add_data_func("/tools/manual", argv[4], testManual);
     status = g_test_run();
     mockDaemonStop(mock);
     g_test_dbus_stop(busWithMock);
