@@ -224,18 +224,25 @@ pvperfDomainXMLFindDevice(xmlNodePtr root,
 
 
 xmlNodePtr
-pvperfDomainXMLFindOverride(xmlNodePtr root)
+pvperfDomainXMLFindOverrideDevice(xmlNodePtr root)
 {
     xmlNodePtr override = pvperfXMLChildNS(root, "override", PVPERF_QEMU_XMLNS);
     xmlNodePtr device = override ? override->children : NULL;
-    xmlNodePtr property;
 
     while (device && !(pvperfXMLIsElement(device, "device", PVPERF_QEMU_XMLNS) &&
                        pvperfXMLHasAttr(device, "alias", PVPERF_DEVICE_ALIAS)))
         device = device->next;
 
-    property = pvperfXMLChildNS(device, "frontend", PVPERF_QEMU_XMLNS);
-    property = property ? property->children : NULL;
+    return device;
+}
+
+
+xmlNodePtr
+pvperfDomainXMLFindOverride(xmlNodePtr root)
+{
+    xmlNodePtr device = pvperfDomainXMLFindOverrideDevice(root);
+    xmlNodePtr frontend = pvperfXMLChildNS(device, "frontend", PVPERF_QEMU_XMLNS);
+    xmlNodePtr property = frontend ? frontend->children : NULL;
 
     while (property && !(pvperfXMLIsElement(property, "property", PVPERF_QEMU_XMLNS) &&
                          pvperfXMLHasAttr(property, "name", "master")))

@@ -45,7 +45,9 @@ xmlNodePtr pvperfDomainXMLFindElement(xmlNodePtr root,
 xmlNodePtr pvperfDomainXMLFindDevice(xmlNodePtr root,
                                      xmlNodePtr prev);
 
-/* The <qemu:property name='master'> for our alias, or NULL. */
+/* The <qemu:device> for our alias, and its <qemu:property name='master'>, or
+ * NULL. */
+xmlNodePtr pvperfDomainXMLFindOverrideDevice(xmlNodePtr root);
 xmlNodePtr pvperfDomainXMLFindOverride(xmlNodePtr root);
 
 /* What the document says of us. */
