@@ -17,6 +17,7 @@ struct _pvperfCompletion {
     const char *prefix;             /* what stands before the cursor */
     const char *last;               /* the word before it */
     const pvperfCommand *command;   /* NULL: not there yet */
+    bool unknown;                   /* what stands there is no command */
     unsigned int nargs;             /* its arguments before the cursor */
 };
 
@@ -141,6 +142,7 @@ pvperfCompleteScan(pvperfCompletion *self,
             }
         } else if (*words[i] != '-' && !self->command) {
             self->command = pvperfCommandFind(words[i]);
+            self->unknown = !self->command;
         } else if (*words[i] != '-') {
             self->nargs++;
         }
@@ -164,7 +166,7 @@ pvperfCompleteLine(pvperfShell *shell,
         pvperfCompleteOptions(&self, self.command ? self.command->options : pvperfGlobalOptions);
     } else if (self.command) {
         pvperfCompleteArgument(&self);
-    } else {
+    } else if (!self.unknown) {
         pvperfCompleteCommands(&self);
     }
     return 0;

@@ -5,7 +5,7 @@
  * Each file check/NAME.conf describes facts (group "facts": members of
  * pvperfCheckFacts by name; GVariant text for what the daemon says; config and
  * live name domain XMLs in data/). What check prints is compared with
- * golden/check-NAME.txt. PVPERF_TEST_REGENERATE=1 writes these anew.
+ * golden/check-NAME.txt. PVPERF_REGENERATE=1 writes these anew.
  */
 #include <locale.h>
 #include <stdlib.h>
@@ -172,7 +172,7 @@ testFile(gconstpointer opaque)
         testCase(out, file, groups[0], groups[i]);
     fclose(out);
 
-    if (g_getenv("PVPERF_TEST_REGENERATE")) {
+    if (g_getenv("PVPERF_REGENERATE")) {
         g_assert_true(g_file_set_contents(golden, text, -1, NULL));
     } else {
         g_file_get_contents(golden, &expected, NULL, NULL);

@@ -5,7 +5,7 @@
  * Each group of cases.conf is one case: command lines that run in this
  * process against libvirt's test driver and, on a private bus, a daemon that
  * answers from a file. What they print and their exit status is compared with
- * golden/NAME.txt. PVPERF_TEST_REGENERATE=1 writes the golden files anew, for
+ * golden/NAME.txt. PVPERF_REGENERATE=1 writes the golden files anew, for
  * review.
  *
  * Keys of a case: run (command lines separated by ;), daemon (a file in
@@ -151,7 +151,7 @@ testCompare(const char *name,
     g_autofree char *path = g_build_filename(sourceDir, "golden", file, NULL);
     g_autofree char *expected = NULL;
 
-    if (g_getenv("PVPERF_TEST_REGENERATE")) {
+    if (g_getenv("PVPERF_REGENERATE")) {
         g_assert_true(g_file_set_contents(path, actual, -1, NULL));
         return;
     }
