@@ -232,31 +232,13 @@ qemuNamespace(xmlNodePtr root,
 }
 
 
-/* The child of that name, made as the last one if it is not there. */
-static xmlNodePtr
-getOrAppend(xmlNodePtr parent,
-            xmlNsPtr ns,
-            const char *name)
-{
-    xmlNodePtr node = pvperfXMLChildNS(parent, name, PVPERF_QEMU_XMLNS);
-
-    if (!node) {
-        node = xmlNewDocNode(parent->doc, ns, BAD_CAST name, NULL);
-        pvperfXMLAppend(parent, node);
-    }
-
-    return node;
-}
-
-
-/* Into what is there already: overrides of other devices, or other
- * properties of ours. */
 static bool
 addOverride(xmlNodePtr root,
             GError **error)
 {
+    xmlNodePtr override = pvperfXMLChildNS(root, "override", PVPERF_QEMU_XMLNS);
     xmlNodePtr property = pvperfDomainXMLFindOverride(root);
-    xmlNodePtr device = pvperfDomainXMLFindOverrideDevice(root);
+    xmlNodePtr node;
     xmlNsPtr ns;
 
     if (property)
@@ -267,17 +249,21 @@ addOverride(xmlNodePtr root,
     if (!(ns = qemuNamespace(root, error)))
         return false;
 
-    if (!device) {
-        device = xmlNewDocNode(root->doc, ns, BAD_CAST "device", NULL);
-        xmlNewProp(device, BAD_CAST "alias", BAD_CAST PVPERF_DEVICE_ALIAS);
-        pvperfXMLAppend(getOrAppend(root, ns, "override"), device);
-    }
-
-    property = xmlNewDocNode(root->doc, ns, BAD_CAST "property", NULL);
+    node = xmlNewDocNode(root->doc, ns, BAD_CAST "device", NULL);
+    xmlNewProp(node, BAD_CAST "alias", BAD_CAST PVPERF_DEVICE_ALIAS);
+    property = xmlNewChild(xmlNewChild(node, ns, BAD_CAST "frontend", NULL),
+                           ns, BAD_CAST "property", NULL);
     xmlNewProp(property, BAD_CAST "name", BAD_CAST "master");
     xmlNewProp(property, BAD_CAST "type", BAD_CAST "string");
     xmlNewProp(property, BAD_CAST "value", BAD_CAST "on");
-    pvperfXMLAppend(getOrAppend(device, ns, "frontend"), property);
+
+    if (override) {
+        pvperfXMLAppend(override, node);
+    } else {
+        override = xmlNewDocNode(root->doc, ns, BAD_CAST "override", NULL);
+        xmlAddChild(override, node);
+        pvperfXMLAppend(root, override);
+    }
 
     return true;
 }

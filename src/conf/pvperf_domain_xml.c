@@ -224,25 +224,18 @@ pvperfDomainXMLFindDevice(xmlNodePtr root,
 
 
 xmlNodePtr
-pvperfDomainXMLFindOverrideDevice(xmlNodePtr root)
+pvperfDomainXMLFindOverride(xmlNodePtr root)
 {
     xmlNodePtr override = pvperfXMLChildNS(root, "override", PVPERF_QEMU_XMLNS);
     xmlNodePtr device = override ? override->children : NULL;
+    xmlNodePtr property;
 
     while (device && !(pvperfXMLIsElement(device, "device", PVPERF_QEMU_XMLNS) &&
                        pvperfXMLHasAttr(device, "alias", PVPERF_DEVICE_ALIAS)))
         device = device->next;
 
-    return device;
-}
-
-
-xmlNodePtr
-pvperfDomainXMLFindOverride(xmlNodePtr root)
-{
-    xmlNodePtr device = pvperfDomainXMLFindOverrideDevice(root);
-    xmlNodePtr frontend = pvperfXMLChildNS(device, "frontend", PVPERF_QEMU_XMLNS);
-    xmlNodePtr property = frontend ? frontend->children : NULL;
+    property = pvperfXMLChildNS(device, "frontend", PVPERF_QEMU_XMLNS);
+    property = property ? property->children : NULL;
 
     while (property && !(pvperfXMLIsElement(property, "property", PVPERF_QEMU_XMLNS) &&
                          pvperfXMLHasAttr(property, "name", "master")))

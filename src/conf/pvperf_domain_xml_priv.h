@@ -45,9 +45,7 @@ xmlNodePtr pvperfDomainXMLFindElement(xmlNodePtr root,
 xmlNodePtr pvperfDomainXMLFindDevice(xmlNodePtr root,
                                      xmlNodePtr prev);
 
-/* The <qemu:device> for our alias, and its <qemu:property name='master'>, or
- * NULL. */
-xmlNodePtr pvperfDomainXMLFindOverrideDevice(xmlNodePtr root);
+/* The <qemu:property name='master'> for our alias, or NULL. */
 xmlNodePtr pvperfDomainXMLFindOverride(xmlNodePtr root);
 
 /* What the document says of us. */

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pvperf_broker.h: opens host perf events for a backend.
+ *
+ * Called by the backend client for each OPEN of the control protocol. The
+ * backend names entries of the event table; the attr is built here, from the
+ * table and the daemon's own copy of the policy, and nothing of it comes from
+ * the guest. The broker keeps no fd and no state.
+ */
+#pragma once
+
+#include <linux/perf_event.h>
+#include <sys/types.h>
+
+#include "../backend/pvperf_control.h"
+
+/* Whose vCPU threads are counted. */
+typedef struct _pvperfBrokerTarget pvperfBrokerTarget;
+struct _pvperfBrokerTarget {
+    const char *proc;           /* "/proc" */
+    pid_t pid;                  /* QEMU */
+    int pidfd;
+    unsigned int nr_vcpus;
+    const pvperfPolicy *policy;
+
+    /* perf_event_open(2) with FD_CLOEXEC; -errno. Tests put theirs here. */
+    int (*open)(struct perf_event_attr *attr,
+                pid_t tid,
+                int group_fd);
+};
+
+/* The attr of one event: @leader starts disabled, siblings follow it. */
+void pvperfBrokerAttr(const pvperfEventInfo *info,
+                      uint32_t modes,
+                      uint64_t raw_config,
+                      bool leader,
+                      struct perf_event_attr *attr);
+
+/* What the guest is told when the kernel refused member @member with @err
+ * (positive); sets @reason. */
+int pvperfBrokerErrno(int err,
+                      unsigned int member,
+                      uint32_t *reason);
+
+/* Whether the table and the policy let @request through; else answer's ret,
+ * reason and failed say why. */
+bool pvperfBrokerCheck(const pvperfControlOpen *request,
+                       const pvperfPolicy *policy,
+                       unsigned int nr_vcpus,
+                       pvperfControlOpened *answer);
+
+/* Serve @request (its size was checked): ret, reason, failed and count of
+ * @answer, and count fds, which the caller closes. */
+void pvperfBrokerOpen(const pvperfBrokerTarget *target,
+                      const pvperfControlOpen *request,
+                      pvperfControlOpened *answer,
+                      int *fds);
+
+/* perf_event_open(2) itself, for pvperfBrokerTarget.open. */
+int pvperfBrokerPerfEventOpen(struct perf_event_attr *attr,
+                              pid_t tid,
+                              int group_fd);

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pvperf_keeper_client.c: the keeper's messages, checked, become peers.
+ *
+ * A message that is not as pvperf_keeper.h says ends the connection; the next
+ * one begins from nothing. Each peer's pidfd is watched too, so that a peer
+ * goes away with its process even while the keeper is down.
+ */
+#include "pvperf_keeper_client.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib-unix.h>
+
+#include "../ivshmem/pvperf_keeper.h"
+#include "pvperf/abi.h"
+#include "pvperf_identity.h"
+#include "pvperf_seqpacket.h"
+
+#define PVPERF_KEEPER_RETRY_FIRST_MS 250
+#define PVPERF_KEEPER_RETRY_MAX_MS 5000
+
+typedef struct _pvperfKnownPeer pvperfKnownPeer;
+struct _pvperfKnownPeer {
+    pvperfKeeperClient *client;
+    pvperfPeer *peer;
+    guint watch;                /* of its pidfd */
+    bool told;                  /* on this connection */
+};
+
+struct _pvperfKeeperClient {
+    char *path;
+    pvperfKeeperHandlers handlers;
+    gpointer opaque;
+    int fd;
+    guint source;
+    guint retry;
+    guint retry_ms;
+    bool synced;
+    bool said;                  /* that nobody listens */
+    pvperfPeer *incoming;       /* told, but its IRQS are not complete */
+    GPtrArray *known;           /* of pvperfKnownPeer */
+};
+
+static void pvperfKeeperClientConnect(pvperfKeeperClient *client);
+
+
+static void
+pvperfKnownPeerFree(gpointer opaque)
+{
+    pvperfKnownPeer *known = opaque;
+
+    if (known->watch)
+        g_source_remove(known->watch);
+    pvperfPeerUnref(known->peer);
+    g_free(known);
+}
+
+
+static void
+pvperfKeeperClientRemove(pvperfKeeperClient *client,
+                         pvperfKnownPeer *known)
+{
+    g_autoptr(pvperfPeer) peer = pvperfPeerRef(known->peer);
+
+    g_ptr_array_remove_fast(client->known, known);
+    g_info("keeper: connection %" G_GUINT64_FORMAT " of process %d is gone",
+           peer->connection, peer->pid);
+    client->handlers.gone(peer, client->opaque);
+}
+
+
+static gboolean
+pvperfKnownPeerDied(gint fd,
+                    GIOCondition condition,
+                    gpointer opaque)
+{
+    pvperfKnownPeer *known = opaque;
+
+    known->watch = 0;
+    pvperfKeeperClientRemove(known->client, known);
+    return G_SOURCE_REMOVE;
+}
+
+
+/* @client->incoming is complete: known already, or new. */
+static void
+pvperfKeeperClientAdopt(pvperfKeeperClient *client)
+{
+    g_autoptr(pvperfPeer) peer = g_steal_pointer(&client->incoming);
+    pvperfKnownPeer *known;
+    guint i;
+
+    for (i = 0; i < client->known->len; i++) {
+        known = g_ptr_array_index(client->known, i);
+        if (pvperfPeerSame(known->peer, peer)) {
+            known->peer->connection = peer->connection;
+            known->told = true;
+            return;
+        }
+    }
+
+    known = g_new0(pvperfKnownPeer, 1);
+    known->client = client;
+    known->peer = pvperfPeerRef(peer);
+    known->told = true;
+    known->watch = g_unix_fd_add(peer->pidfd, G_IO_IN, pvperfKnownPeerDied, known);
+    g_ptr_array_add(client->known, known);
+    g_info("keeper: connection %" G_GUINT64_FORMAT " of process %d, %u vectors",
+           peer->connection, peer->pid, peer->vectors);
+    client->handlers.peer(peer, client->opaque);
+}
+
+
+static void
+pvperfKeeperClientSynced(pvperfKeeperClient *client)
+{
+    guint i = 0;
+
+    /* numbers of an earlier keeper mean nothing on this connection */
+    while (i < client->known->len) {
+        pvperfKnownPeer *known = g_ptr_array_index(client->known, i);
+
+        if (!known->told) {
+            known->peer->connection = 0;
+            if (!pvperfIdentityAlive(known->peer->pidfd)) {
+                pvperfKeeperClientRemove(client, known);
+                i = 0;
+                continue;
+            }
+        }
+        i++;
+    }
+    client->synced = true;
+    client->retry_ms = PVPERF_KEEPER_RETRY_FIRST_MS;
+    client->said = false;
+    g_message("connected to pvperf-ivshmem at %s, %u connections", client->path, client->known->len);
+    client->handlers.connected(true, client->opaque);
+}
+
+
+static void
+pvperfKeeperClientGone(pvperfKeeperClient *client,
+                       uint64_t connection)
+{
+    guint i;
+
+    for (i = 0; i < client->known->len; i++) {
+        pvperfKnownPeer *known = g_ptr_array_index(client->known, i);
+
+        if (known->peer->connection == connection) {
+            pvperfKeeperClientRemove(client, known);
+            return;
+        }
+    }
+}
+
+
+/* One message with its descriptors; takes what it needs of them. False: it is
+ * not as agreed. */
+static bool
+pvperfKeeperClientMessage(pvperfKeeperClient *client,
+                          const pvperfKeeperMessage *msg,
+                          pvperfPacket *packet)
+{
+    pvperfPeer *peer = client->incoming;
+
+    if (packet->size != sizeof(*msg) || msg->size != sizeof(*msg) ||
+        msg->version != PVPERF_KEEPER_VERSION)
+        return false;
+
+    switch ((pvperfKeeperType)msg->type) {
+    case PVPERF_KEEPER_PEER:
+        if (peer || packet->nfds != 3 || msg->pid <= 0 ||
+            msg->vectors < 1 || msg->vectors > PVPERF_MAX_VCPUS ||
+            msg->window_size != pvperf_window_size(msg->vectors))
+            return false;
+        client->incoming = pvperfPeerNew(msg->connection, msg->pid, msg->start_time,
+                                         msg->vectors, msg->window_size, packet->fds);
+        packet->nfds = 0;
+        return true;
+    case PVPERF_KEEPER_IRQS:
+        if (!peer || msg->connection != peer->connection || msg->first != peer->nirqs ||
+            msg->count != packet->nfds || msg->count < 1 ||
+            msg->count > peer->vectors - peer->nirqs)
+            return false;
+        memcpy(peer->irqs + peer->nirqs, packet->fds, msg->count * sizeof(int));
+        peer->nirqs += msg->count;
+        packet->nfds = 0;
+        if (pvperfPeerComplete(peer))
+            pvperfKeeperClientAdopt(client);
+        return true;
+    case PVPERF_KEEPER_SYNCED:
+        if (peer || packet->nfds != 0 || client->synced)
+            return false;
+        pvperfKeeperClientSynced(client);
+        return true;
+    case PVPERF_KEEPER_GONE:
+        if (packet->nfds != 0 || !msg->connection)
+            return false;
+        if (peer && peer->connection == msg->connection)
+            g_clear_pointer(&client->incoming, pvperfPeerUnref);
+        else
+            pvperfKeeperClientGone(client, msg->connection);
+        return true;
+    }
+    return false;
+}
+
+
+static gboolean
+pvperfKeeperClientRetry(gpointer opaque)
+{
+    pvperfKeeperClient *client = opaque;
+
+    client->retry = 0;
+    pvperfKeeperClientConnect(client);
+    return G_SOURCE_REMOVE;
+}
+
+
+static void
+pvperfKeeperClientDisconnect(pvperfKeeperClient *client)
+{
+    bool was_synced = client->synced;
+    guint i;
+
+    g_clear_handle_id(&client->source, g_source_remove);
+    if (client->fd >= 0)
+        close(client->fd);
+    client->fd = -1;
+    client->synced = false;
+    g_clear_pointer(&client->incoming, pvperfPeerUnref);
+    for (i = 0; i < client->known->len; i++)
+        ((pvperfKnownPeer *)g_ptr_array_index(client->known, i))->told = false;
+
+    if (!client->retry) {
+        client->retry = g_timeout_add(client->retry_ms, pvperfKeeperClientRetry, client);
+        client->retry_ms = MIN(client->retry_ms * 2, PVPERF_KEEPER_RETRY_MAX_MS);
+    }
+    if (was_synced) {
+        g_message("lost the connection to pvperf-ivshmem at %s", client->path);
+        client->handlers.connected(false, client->opaque);
+    }
+}
+
+
+static gboolean
+pvperfKeeperClientReadable(gint fd,
+                           GIOCondition condition,
+                           gpointer opaque)
+{
+    pvperfKeeperClient *client = opaque;
+    pvperfKeeperMessage msg;
+    pvperfPacket packet;
+    bool good = true;
+
+    switch (pvperfPacketReceive(fd, &msg, sizeof(msg), &packet)) {
+    case PVPERF_PACKET_NOTHING:
+        return G_SOURCE_CONTINUE;
+    case PVPERF_PACKET_GOT:
+        good = pvperfKeeperClientMessage(client, &msg, &packet);
+        pvperfPacketCloseFds(&packet);
+        if (good)
+            return G_SOURCE_CONTINUE;
+        break;
+    case PVPERF_PACKET_BROKEN:
+        good = false;
+        break;
+    case PVPERF_PACKET_CLOSED:
+        break;
+    }
+    if (!good && !client->said)
+        g_warning("pvperf-ivshmem at %s sent a message that is not of its protocol (version %d)",
+                  client->path, PVPERF_KEEPER_VERSION);
+    client->said |= !good;
+    client->source = 0;
+    pvperfKeeperClientDisconnect(client);
+    return G_SOURCE_REMOVE;
+}
+
+
+static void
+pvperfKeeperClientConnect(pvperfKeeperClient *client)
+{
+    client->fd = pvperfPacketConnect(client->path);
+    if (client->fd < 0) {
+        if (!client->said)
+            g_warning("cannot reach pvperf-ivshmem at %s: %s; trying until it answers",
+                      client->path, g_strerror(errno));
+        client->said = true;
+        pvperfKeeperClientDisconnect(client);
+        return;
+    }
+    client->source = g_unix_fd_add(client->fd, G_IO_IN | G_IO_HUP | G_IO_ERR,
+                                   pvperfKeeperClientReadable, client);
+}
+
+
+pvperfKeeperClient *
+pvperfKeeperClientNew(const char *path,
+                      const pvperfKeeperHandlers *handlers,
+                      gpointer opaque)
+{
+    pvperfKeeperClient *client = g_new0(pvperfKeeperClient, 1);
+
+    client->path = g_strdup(path);
+    client->handlers = *handlers;
+    client->opaque = opaque;
+    client->fd = -1;
+    client->retry_ms = PVPERF_KEEPER_RETRY_FIRST_MS;
+    client->known = g_ptr_array_new_with_free_func(pvperfKnownPeerFree);
+    pvperfKeeperClientConnect(client);
+    return client;
+}
+
+
+void
+pvperfKeeperClientFree(pvperfKeeperClient *client)
+{
+    if (!client)
+        return;
+    g_clear_handle_id(&client->source, g_source_remove);
+    g_clear_handle_id(&client->retry, g_source_remove);
+    if (client->fd >= 0)
+        close(client->fd);
+    pvperfPeerUnref(client->incoming);
+    g_ptr_array_unref(client->known);
+    g_free(client->path);
+    g_free(client);
+}
+
+
+bool
+pvperfKeeperClientConnected(const pvperfKeeperClient *client)
+{
+    return client->synced;
+}
+
+
+GPtrArray *
+pvperfKeeperClientPeers(const pvperfKeeperClient *client)
+{
+    GPtrArray *peers = g_ptr_array_new_with_free_func((GDestroyNotify)pvperfPeerUnref);
+    guint i;
+
+    for (i = 0; i < client->known->len; i++)
+        g_ptr_array_add(peers, pvperfPeerRef(((pvperfKnownPeer *)
+                                              g_ptr_array_index(client->known, i))->peer));
+    return peers;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pvperf_process.h: the process of one VM's backend: Prepare, Start or Adopt,
+ * Stop.
+ *
+ * Called by the domain object. Beside the socket DIR/UUID.sock stands
+ * DIR/UUID.pid, which says which process serves which QEMU: a daemon that
+ * starts while VMs run finds their backends by it and never puts a second one
+ * on a window.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+typedef struct _pvperfProcess pvperfProcess;
+
+/* Called once, when the process has ended; @how is "exited with status 1" or
+ * the like. The process may be freed in it. */
+typedef void (*pvperfProcessEnded)(pvperfProcess *process,
+                                   const char *how,
+                                   gpointer opaque);
+
+/* Whose backend it is: the QEMU process. */
+typedef struct _pvperfProcessOwner pvperfProcessOwner;
+struct _pvperfProcessOwner {
+    pid_t pid;
+    uint64_t start_time;
+};
+
+/* Nothing is done yet. */
+pvperfProcess *pvperfProcessNew(const char *dir,
+                                const char *uuid,
+                                const pvperfProcessOwner *owner,
+                                pvperfProcessEnded ended,
+                                gpointer opaque);
+
+/* A process that runs is left alone, and its files with it. */
+void pvperfProcessFree(pvperfProcess *process);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(pvperfProcess, pvperfProcessFree)
+
+/* Where its control socket is. */
+const char *pvperfProcessSocket(const pvperfProcess *process);
+
+/* Take over the process that an earlier daemon started for the same QEMU.
+ * False if there is none; one that serves another QEMU, or is no backend of
+ * that daemon, is killed on the way. */
+bool pvperfProcessAdopt(pvperfProcess *process);
+
+/* Make the socket and run @program on it. */
+bool pvperfProcessStart(pvperfProcess *process,
+                        const char *program,
+                        GError **error);
+
+/* Ask it to end, kill it if it does not in time; `ended` follows. */
+void pvperfProcessStop(pvperfProcess *process);
+
+/* Kill it now (it broke the protocol); `ended` follows. */
+void pvperfProcessKill(pvperfProcess *process);
