@@ -1,0 +1,704 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What perf wants counted on a CPU, made so at the host.
+ *
+ * perf's core adds and deletes events one by one inside pmu_disable brackets.
+ * Here that only changes what is wanted; when the last bracket closes, a flush
+ * compares it with what the host does and sends the difference as one batch:
+ * DISABLEs, which are waited for because their counts are due, then ENABLEs,
+ * which are not.  An event that goes and comes back inside a bracket costs
+ * nothing.  A group needs no bookkeeping: its members' frames follow each
+ * other, leader first, and the host switches them together.
+ *
+ * Honesty: event->count grows only by differences of slot.count.  Whenever the
+ * count of a stretch of time is not known, that stretch is taken off
+ * event->total_time_running, so that perf scales or says <not counted>:
+ *
+ *  - what the host reports as lost (slot.time_lost): taken off;
+ *  - an event that the host does not serve (down, new session, refused, late):
+ *    stays scheduled, all its time is taken off; a retry runs until it counts;
+ *  - a READ or DISABLE whose answer comes too late: the time is taken off and
+ *    owed; it is given back together with the count when the answer is there
+ *    and the same event is the next one to look.
+ *
+ * All state is per CPU and used with interrupts off, hence no lock.  Frames
+ * are neither sent nor awaited in an NMI.
+ */
+#include <linux/cpu.h>
+#include <linux/irq_work.h>
+#include <linux/preempt.h>
+#include <linux/sched/clock.h>
+#include <linux/smp.h>
+#include <linux/workqueue.h>
+
+#include "pvperf_cpu.h"
+#include "pvperf_x86.h"
+
+#define PVPERF_RETRY_MIN_MS	10
+#define PVPERF_RETRY_MAX_MS	1000
+#define PVPERF_LOST_MAX		(3600ULL * NSEC_PER_SEC)	/* of one answer */
+
+/* An event of the batch under construction. */
+struct pvperf_entry {
+	struct pvperf_event	*pe;
+	u32			op;
+	unsigned int		frame;	/* index into ops */
+};
+
+struct pvperf_cpu {
+	int			nesting;
+	unsigned int		txn;
+	unsigned int		nr_active;
+	struct list_head	active;
+	struct list_head	changed;
+	struct list_head	reading;
+	bool			retry;		/* something wanted does not count */
+	unsigned int		nr_entries;
+	unsigned int		nr_ops;
+	unsigned int		nr_awaited;	/* ops up to the last one to wait for */
+	struct pvperf_entry	entries[PVPERF_NR_FRAMES];
+	struct pvperf_op	ops[PVPERF_NR_FRAMES];
+};
+
+static DEFINE_PER_CPU(struct pvperf_cpu, pvperf_cpus);
+
+/* The host as this CPU sees it during one flush. */
+struct pvperf_view {
+	struct pvperf_channel	*ch;	/* NULL: nobody there */
+	u64			session;
+	u32			vcpu;
+	bool			late;
+	bool			hope;	/* it may serve this CPU later */
+};
+
+/* ---- Retries ------------------------------------------------------------------ */
+
+static void retry_kick(struct irq_work *work);
+static void retry_fn(struct work_struct *work);
+static void watch_fn(struct work_struct *work);
+
+/* The scheduler's locks may be held: no work can be queued from here. */
+static DEFINE_IRQ_WORK(retry_irq_work, retry_kick);
+static DECLARE_DELAYED_WORK(retry_work, retry_fn);
+static unsigned int retry_ms = PVPERF_RETRY_MIN_MS;
+static atomic_t retry_asked;
+static bool retry_off;
+
+/* Wakes no idle CPU. */
+static DECLARE_DEFERRABLE_WORK(watch_work, watch_fn);
+
+static void retry_kick(struct irq_work *work)
+{
+	queue_delayed_work(system_wq, &retry_work, msecs_to_jiffies(READ_ONCE(retry_ms)));
+}
+
+static void retry_ask(void)
+{
+	if (!READ_ONCE(retry_off) && !atomic_xchg(&retry_asked, 1))
+		irq_work_queue(&retry_irq_work);
+}
+
+/* ---- The batch ------------------------------------------------------------------ */
+
+static void view_take(struct pvperf_view *view)
+{
+	struct pvperf_channel *ch = rcu_dereference(pvperf_channel);
+
+	*view = (struct pvperf_view) { .vcpu = pvperf_vcpu_of_cpu(smp_processor_id()) };
+	if (!ch || ch->foreign || view->vcpu >= ch->nr_vcpus)
+		return;
+	view->hope = true;
+	view->session = ch->ops->session(ch);
+	if (!view->session)
+		return;
+	view->ch = ch;
+	view->late = ch->ops->late(ch, view->vcpu);
+}
+
+/* The id's epoch if the host has it open, else 0. */
+static u32 id_epoch(const struct pvperf_id *id, const struct pvperf_view *view)
+{
+	/* Pairs with id_send_open(): the epoch is not older than the session. */
+	if (!view->ch || smp_load_acquire(&id->session) != view->session)
+		return 0;
+	return READ_ONCE(id->epoch);
+}
+
+static struct pvperf_base *base_of(struct pvperf_id *id, u32 epoch, const struct pvperf_view *view)
+{
+	struct pvperf_base *base = this_cpu_ptr(id->base);
+
+	if (base->epoch != epoch || base->vcpu != view->vcpu)
+		*base = (struct pvperf_base) { .epoch = epoch, .vcpu = view->vcpu };
+	return base;
+}
+
+/* The id's base if pe counts at the host now, else NULL. */
+static struct pvperf_base *counting_base(const struct pvperf_event *pe,
+					 const struct pvperf_view *view)
+{
+	u32 epoch = id_epoch(pe->id, view);
+	struct pvperf_base *base;
+
+	if (!epoch || pe->epoch != epoch)
+		return NULL;
+	base = base_of(pe->id, epoch, view);
+	return base->owner == pe ? base : NULL;
+}
+
+static void slot_of(struct pvperf_id *id, const struct pvperf_view *view,
+		    struct guest_perf_event *slot)
+{
+	view->ch->ops->slot(view->ch, id->row, view->vcpu, slot);
+}
+
+static void batch_op(struct pvperf_cpu *cpu, u32 op, s32 id)
+{
+	cpu->ops[cpu->nr_ops++] = (struct pvperf_op) { .op = op, .id = id };
+	if (op != KVM_PERF_OP_ENABLE)
+		cpu->nr_awaited = cpu->nr_ops;
+}
+
+/* ---- Accounting -------------------------------------------------------------------- */
+
+/* Takes ns off the running time of the stretch that ends now. */
+static void take_off(struct pvperf_event *pe, u64 stretch, u64 ns)
+{
+	struct perf_event *event = pe->event;
+	u64 taken;
+
+	ns = min(ns, PVPERF_LOST_MAX) + pe->debt;
+	taken = min3(ns, stretch, event->total_time_running);
+	event->total_time_running -= taken;
+	pe->debt = min(ns - taken, PVPERF_LOST_MAX);
+}
+
+/* Closes the stretch since the last accounting; returns its length. */
+static u64 next_stretch(struct pvperf_event *pe)
+{
+	s64 stretch = pe->event->tstamp - pe->mark;
+
+	/* perf's clock stands when somebody reads without updating it. */
+	if (stretch <= 0)
+		return 0;
+	pe->mark = pe->event->tstamp;
+	pe->since = sched_clock();
+	return stretch;
+}
+
+/* Adds what the slot says beyond the base; returns the ns that it lost. */
+static u64 settle(struct pvperf_event *pe, struct pvperf_base *base,
+		  const struct guest_perf_event *slot)
+{
+	u64 lost = 0;
+
+	if (slot->count > base->count)
+		local64_add(slot->count - base->count, &pe->event->count);
+	if (slot->time_lost > base->lost)
+		lost = slot->time_lost - base->lost;
+	base->count = slot->count;
+	base->lost = slot->time_lost;
+	pe->event->total_time_running += base->owed;
+	base->owed = 0;
+	return lost;
+}
+
+/* What the slot says beyond the base is nobody's. */
+static void settle_none(struct pvperf_base *base, const struct guest_perf_event *slot)
+{
+	base->count = slot->count;
+	base->lost = slot->time_lost;
+	base->owed = 0;
+}
+
+static void account_unknown(struct pvperf_event *pe)
+{
+	u64 stretch = next_stretch(pe);
+
+	pe->gap = 0;
+	take_off(pe, stretch, stretch);
+}
+
+/* The slot is as of now (READ) or final (DISABLE). */
+static void account(struct pvperf_event *pe, struct pvperf_base *base,
+		    const struct pvperf_view *view)
+{
+	struct guest_perf_event slot;
+	u64 stretch, lost;
+
+	slot_of(pe->id, view, &slot);
+	if (slot.state == PVPERF_SLOT_REFUSED || slot.state == PVPERF_SLOT_CLOSED) {
+		/* The ENABLE failed: nothing was counted for us. */
+		settle_none(base, &slot);
+		base->owner = NULL;
+		pe->epoch = 0;
+		account_unknown(pe);
+		return;
+	}
+	stretch = next_stretch(pe);
+	lost = min(settle(pe, base, &slot), PVPERF_LOST_MAX) + pe->gap;
+	pe->gap = 0;
+	take_off(pe, stretch, lost);
+}
+
+/* The answer is not there: the time is owed until it is. */
+static void account_late(struct pvperf_event *pe, struct pvperf_base *base)
+{
+	u64 before = pe->event->total_time_running;
+
+	account_unknown(pe);
+	base->owed += before - pe->event->total_time_running;
+}
+
+/* ---- Flush ----------------------------------------------------------------------------- */
+
+static void entry_stop(struct pvperf_entry *entry, struct pvperf_base *base,
+		       const struct pvperf_view *view, int error, bool posted)
+{
+	struct pvperf_event *pe = entry->pe;
+
+	pe->epoch = 0;
+	base->owner = NULL;
+	if (!error) {
+		account(pe, base, view);
+		return;
+	}
+	if (posted && error == -EAGAIN) {
+		account_late(pe, base);
+		base->debtor = pe;
+		return;
+	}
+	account_unknown(pe);
+	base->synced = false;
+	base->stuck = !posted;
+}
+
+static void entry_read(struct pvperf_entry *entry, struct pvperf_base *base,
+		       const struct pvperf_view *view, int error)
+{
+	if (error)
+		account_late(entry->pe, base);
+	else
+		account(entry->pe, base, view);
+}
+
+/* Sends the batch, waits for what is to be waited for, accounts. */
+static void batch_send(struct pvperf_cpu *cpu, struct pvperf_view *view)
+{
+	struct pvperf_channel *ch = view->ch;
+	int posted, waited, error;
+	unsigned int i;
+	u32 first = 0;
+
+	posted = ch->ops->post(ch, view->vcpu, view->session, cpu->ops, cpu->nr_ops, &first);
+	waited = posted;
+	if (!posted && cpu->nr_awaited)
+		waited = view->late ? -EAGAIN :
+			 ch->ops->wait(ch, view->vcpu, first + cpu->nr_awaited);
+	/* A host that starts anew takes all frames as answered. */
+	if (ch->ops->session(ch) != view->session)
+		waited = -ESTALE;
+	if (waited == -EAGAIN)
+		view->late = true;
+
+	for (i = 0; i < cpu->nr_entries; i++) {
+		struct pvperf_entry *entry = &cpu->entries[i];
+		struct pvperf_base *base = this_cpu_ptr(entry->pe->id->base);
+
+		error = waited;
+		if (!error && entry->op != KVM_PERF_OP_ENABLE)
+			error = ch->ops->result(ch, view->vcpu, first + entry->frame);
+		if (entry->op == KVM_PERF_OP_DISABLE) {
+			entry_stop(entry, base, view, error, !posted);
+		} else if (entry->op == KVM_PERF_OP_READ) {
+			entry_read(entry, base, view, error);
+		} else if (posted) {
+			entry->pe->epoch = 0;
+			base->owner = NULL;
+		}
+		if (entry->pe->wanted && !entry->pe->epoch)
+			cpu->retry = true;
+	}
+	cpu->nr_entries = 0;
+	cpu->nr_ops = 0;
+	cpu->nr_awaited = 0;
+}
+
+static void batch_room(struct pvperf_cpu *cpu, struct pvperf_view *view)
+{
+	if (cpu->nr_ops == PVPERF_NR_FRAMES || cpu->nr_entries == PVPERF_NR_FRAMES)
+		batch_send(cpu, view);
+}
+
+static void batch_add(struct pvperf_cpu *cpu, struct pvperf_view *view, struct pvperf_event *pe,
+		      u32 op)
+{
+	batch_room(cpu, view);
+	cpu->entries[cpu->nr_entries++] = (struct pvperf_entry) { pe, op, cpu->nr_ops };
+	batch_op(cpu, op, pe->id->id);
+}
+
+/* Siblings that stay while their leader stops do not count: perf detached it. */
+static void stop_orphans(struct pvperf_cpu *cpu, struct pvperf_view *view, struct pvperf_id *leader)
+{
+	struct pvperf_event *pe;
+
+	if (!READ_ONCE(leader->leads))
+		return;
+	list_for_each_entry(pe, &cpu->active, active) {
+		if (rcu_access_pointer(pe->id->leader) != leader || !pe->wanted ||
+		    !counting_base(pe, view))
+			continue;
+		batch_add(cpu, view, pe, KVM_PERF_OP_DISABLE);
+	}
+}
+
+static void stop_one(struct pvperf_cpu *cpu, struct pvperf_view *view, struct pvperf_event *pe)
+{
+	if (!counting_base(pe, view)) {
+		pe->epoch = 0;
+		account_unknown(pe);
+		return;
+	}
+	batch_add(cpu, view, pe, KVM_PERF_OP_DISABLE);
+	stop_orphans(cpu, view, pe->id);
+}
+
+/* Can pe count now?  Its base if so. */
+static struct pvperf_base *startable(struct pvperf_cpu *cpu, struct pvperf_view *view,
+				     struct pvperf_event *pe)
+{
+	u32 epoch = id_epoch(pe->id, view);
+	struct pvperf_id *leader = rcu_dereference(pe->id->leader);
+	struct pvperf_base *base;
+
+	if (!epoch || view->late || (pe->id->bound && pe->id->vcpu != view->vcpu))
+		return NULL;
+	base = base_of(pe->id, epoch, view);
+	if (base->stuck) {
+		batch_room(cpu, view);
+		batch_op(cpu, KVM_PERF_OP_DISABLE, pe->id->id);
+		base->stuck = false;
+		base->synced = false;
+		return NULL;
+	}
+	/* Another copy is being stopped in this very batch. */
+	if (base->owner && cpu->nr_ops)
+		batch_send(cpu, view);
+	if (base->owner || view->late)
+		return NULL;
+	if (leader) {
+		u32 lead = id_epoch(leader, view);
+
+		if (!lead || !base_of(leader, lead, view)->owner)
+			return NULL;
+	}
+	return base;
+}
+
+static void start_one(struct pvperf_cpu *cpu, struct pvperf_view *view, struct pvperf_event *pe)
+{
+	struct pvperf_base *base = startable(cpu, view, pe);
+	struct guest_perf_event slot;
+	u64 now;
+
+	if (!base) {
+		if (!pe->since)
+			pe->since = sched_clock();
+		pe->epoch = 0;
+		cpu->retry |= view->hope;
+		return;
+	}
+
+	if (!base->synced || base->debtor) {
+		slot_of(pe->id, view, &slot);
+		if (base->synced && base->debtor == pe)
+			pe->debt += min(settle(pe, base, &slot), PVPERF_LOST_MAX);
+		else
+			settle_none(base, &slot);
+		base->synced = true;
+		base->debtor = NULL;
+	}
+
+	now = sched_clock();
+	if (pe->since)
+		pe->gap += now - pe->since;
+	pe->since = now;
+	pe->epoch = base->epoch;
+	base->owner = pe;
+	batch_add(cpu, view, pe, KVM_PERF_OP_ENABLE);
+}
+
+static void finish(struct pvperf_cpu *cpu, struct pvperf_view *view)
+{
+	if (cpu->nr_ops)
+		batch_send(cpu, view);
+	if (cpu->retry) {
+		cpu->retry = false;
+		retry_ask();
+	}
+}
+
+static void flush(struct pvperf_cpu *cpu)
+{
+	struct pvperf_event *pe, *next;
+	struct pvperf_view view;
+
+	rcu_read_lock();
+	view_take(&view);
+	list_for_each_entry_safe(pe, next, &cpu->changed, changed) {
+		if (pe->wanted)
+			continue;
+		list_del_init(&pe->changed);
+		stop_one(cpu, &view, pe);
+	}
+	list_for_each_entry_safe(pe, next, &cpu->changed, changed) {
+		list_del_init(&pe->changed);
+		if (!counting_base(pe, &view))
+			start_one(cpu, &view, pe);
+	}
+	finish(cpu, &view);
+	rcu_read_unlock();
+}
+
+static void change(struct pvperf_cpu *cpu, struct pvperf_event *pe, bool wanted)
+{
+	pe->wanted = wanted;
+	if (list_empty(&pe->changed))
+		list_add_tail(&pe->changed, &cpu->changed);
+	if (!cpu->nesting && !in_nmi())
+		flush(cpu);
+}
+
+/* ---- Called by perf's core ---------------------------------------------------------------- */
+
+void pvperf_cpu_hold(void)
+{
+	this_cpu_inc(pvperf_cpus.nesting);
+}
+
+void pvperf_cpu_release(void)
+{
+	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
+
+	if (!--cpu->nesting && !list_empty(&cpu->changed) && !in_nmi())
+		flush(cpu);
+}
+
+static bool vcpu_full(const struct pvperf_cpu *cpu)
+{
+	struct pvperf_channel *ch;
+	bool full = false;
+	u32 limit;
+
+	rcu_read_lock();
+	ch = rcu_dereference(pvperf_channel);
+	if (ch && !ch->foreign && ch->ops->session(ch)) {
+		limit = ch->ops->per_vcpu(ch);
+		full = limit && cpu->nr_active >= limit;
+	}
+	rcu_read_unlock();
+	return full;
+}
+
+int pvperf_cpu_add(struct pvperf_event *pe, bool start)
+{
+	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
+
+	if (vcpu_full(cpu))
+		return -EAGAIN;
+	cpu->nr_active++;
+	list_add_tail(&pe->active, &cpu->active);
+	if (start)
+		pvperf_cpu_start(pe);
+	return 0;
+}
+
+void pvperf_cpu_del(struct pvperf_event *pe)
+{
+	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
+
+	pvperf_cpu_stop(pe);
+	list_del_init(&pe->active);
+	cpu->nr_active--;
+}
+
+void pvperf_cpu_start(struct pvperf_event *pe)
+{
+	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
+
+	/* One that comes back inside a bracket has never gone. */
+	if (list_empty(&pe->changed)) {
+		pe->mark = pe->event->tstamp;
+		pe->since = 0;
+		pe->gap = 0;
+	}
+	change(cpu, pe, true);
+}
+
+void pvperf_cpu_stop(struct pvperf_event *pe)
+{
+	if (pe->wanted)
+		change(this_cpu_ptr(&pvperf_cpus), pe, false);
+}
+
+/* One READ brings a whole group of the host up to date. */
+static const struct pvperf_entry *read_of_group(const struct pvperf_cpu *cpu,
+						const struct pvperf_id *id)
+{
+	const void *group = rcu_access_pointer(id->leader) ?: id;
+	unsigned int i;
+
+	for (i = 0; i < cpu->nr_entries; i++) {
+		const struct pvperf_id *other = cpu->entries[i].pe->id;
+		const void *theirs = rcu_access_pointer(other->leader) ?: other;
+
+		if (cpu->entries[i].op == KVM_PERF_OP_READ && theirs == group)
+			return &cpu->entries[i];
+	}
+	return NULL;
+}
+
+static void read_one(struct pvperf_cpu *cpu, struct pvperf_view *view, struct pvperf_event *pe)
+{
+	struct pvperf_base *base = counting_base(pe, view);
+	const struct pvperf_entry *same;
+
+	if (!base) {
+		account_unknown(pe);
+		start_one(cpu, view, pe);
+		return;
+	}
+	if (view->late) {
+		account_late(pe, base);
+		return;
+	}
+	batch_room(cpu, view);
+	same = read_of_group(cpu, pe->id);
+	if (same)
+		cpu->entries[cpu->nr_entries++] =
+			(struct pvperf_entry) { pe, KVM_PERF_OP_READ, same->frame };
+	else
+		batch_add(cpu, view, pe, KVM_PERF_OP_READ);
+}
+
+static void read_all(struct pvperf_cpu *cpu)
+{
+	struct pvperf_event *pe, *next;
+	struct pvperf_view view;
+
+	rcu_read_lock();
+	view_take(&view);
+	list_for_each_entry_safe(pe, next, &cpu->reading, reading) {
+		list_del_init(&pe->reading);
+		read_one(cpu, &view, pe);
+	}
+	finish(cpu, &view);
+	rcu_read_unlock();
+}
+
+void pvperf_cpu_read(struct pvperf_event *pe)
+{
+	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
+
+	/* In an NMI, and for one that was just stopped, the count is as it was. */
+	if (in_nmi() || !pe->wanted)
+		return;
+	if (list_empty(&pe->reading))
+		list_add_tail(&pe->reading, &cpu->reading);
+	if (!(cpu->txn & PERF_PMU_TXN_READ))
+		read_all(cpu);
+}
+
+void pvperf_cpu_start_txn(unsigned int flags)
+{
+	this_cpu_write(pvperf_cpus.txn, flags);
+	if (flags & PERF_PMU_TXN_ADD)
+		pvperf_cpu_hold();
+}
+
+void pvperf_cpu_end_txn(void)
+{
+	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
+	unsigned int flags = cpu->txn;
+
+	cpu->txn = 0;
+	if (flags & PERF_PMU_TXN_ADD)
+		pvperf_cpu_release();
+	else if (!list_empty(&cpu->reading))
+		read_all(cpu);
+}
+
+/* ---- Retries, in the background -------------------------------------------------------------- */
+
+/* Starts what is wanted on this CPU and does not count. */
+static void retry_cpu(void *unused)
+{
+	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
+	struct pvperf_event *pe;
+
+	list_for_each_entry(pe, &cpu->active, active)
+		if (pe->wanted && list_empty(&pe->changed))
+			list_add_tail(&pe->changed, &cpu->changed);
+	if (!list_empty(&cpu->changed))
+		flush(cpu);
+}
+
+static void retry_fn(struct work_struct *work)
+{
+	bool done;
+
+	atomic_set(&retry_asked, 0);
+	done = pvperf_ids_resume();
+	on_each_cpu(retry_cpu, NULL, 1);
+
+	if (!done || atomic_read(&retry_asked)) {
+		WRITE_ONCE(retry_ms, min(2 * retry_ms, PVPERF_RETRY_MAX_MS));
+		if (!done)
+			retry_ask();
+	} else {
+		WRITE_ONCE(retry_ms, PVPERF_RETRY_MIN_MS);
+	}
+}
+
+static void watch_fn(struct work_struct *work)
+{
+	bool stale;
+
+	if (!pvperf_ids_watch(&stale))
+		return;
+	if (stale)
+		retry_ask();
+	pvperf_cpus_watch();
+}
+
+void pvperf_cpus_watch(void)
+{
+	if (!READ_ONCE(retry_off))
+		queue_delayed_work(system_wq, &watch_work, HZ);
+}
+
+void pvperf_cpus_host_changed(void)
+{
+	WRITE_ONCE(retry_ms, PVPERF_RETRY_MIN_MS);
+	retry_ask();
+}
+
+void pvperf_cpus_init(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		INIT_LIST_HEAD(&per_cpu(pvperf_cpus, cpu).active);
+		INIT_LIST_HEAD(&per_cpu(pvperf_cpus, cpu).changed);
+		INIT_LIST_HEAD(&per_cpu(pvperf_cpus, cpu).reading);
+	}
+}
+
+void pvperf_cpus_exit(void)
+{
+	WRITE_ONCE(retry_off, true);
+	cancel_delayed_work_sync(&watch_work);
+	irq_work_sync(&retry_irq_work);
+	cancel_delayed_work_sync(&retry_work);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counting on one CPU; see pvperf_cpu.c.
+ *
+ * Every function but those at the end runs on the CPU concerned with interrupts
+ * off, called by perf's core through pvperf_pmu.c.
+ */
+#ifndef PVPERF_CPU_H
+#define PVPERF_CPU_H
+
+#include <linux/list.h>
+#include <linux/perf_event.h>
+
+#include "pvperf_ids.h"
+
+/* Our half of a perf_event. */
+struct pvperf_event {
+	struct perf_event	*event;
+	struct pvperf_id	*id;
+	struct list_head	active;		/* on its CPU's list while added there */
+	struct list_head	changed;	/* on its CPU's list until the next flush */
+	struct list_head	reading;	/* on its CPU's list until the transaction ends */
+	bool			wanted;		/* perf wants it to count */
+	u32			epoch;		/* of the id that counts for it; 0: none does */
+	u64			mark;		/* event->tstamp up to which all is accounted */
+	u64			since;		/* our clock at mark; 0: has not started since */
+	u64			gap;		/* ns since mark in which nothing counted */
+	u64			debt;		/* ns still to be taken off */
+};
+
+int pvperf_cpu_add(struct pvperf_event *pe, bool start);
+void pvperf_cpu_del(struct pvperf_event *pe);
+void pvperf_cpu_start(struct pvperf_event *pe);
+void pvperf_cpu_stop(struct pvperf_event *pe);
+void pvperf_cpu_read(struct pvperf_event *pe);
+
+/*
+ * Between hold() and release() nothing is sent; they nest, over both PMUs.
+ * The last release() sends what was added and deleted, in one batch.
+ */
+void pvperf_cpu_hold(void);
+void pvperf_cpu_release(void);
+
+void pvperf_cpu_start_txn(unsigned int flags);
+void pvperf_cpu_end_txn(void);
+
+/* Process context. */
+void pvperf_cpus_init(void);
+void pvperf_cpus_exit(void);
+/* There is a new channel, or none any more: events that live are to be told. */
+void pvperf_cpus_host_changed(void);
+/* There is an open event: look now and then whether the host still has it. */
+void pvperf_cpus_watch(void);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the driver needs of the architecture; see pvperf_x86.c.
+ */
+#ifndef PVPERF_X86_H
+#define PVPERF_X86_H
+
+#include <linux/types.h>
+
+/* The VMM's index of the vCPU that a CPU of Linux is. */
+u32 pvperf_vcpu_of_cpu(unsigned int cpu);
+
+/* The guest has a PMU of its own, whose driver is "cpu". */
+bool pvperf_has_own_pmu(void);
+
+/* A clock that runs with interrupts off and in NMIs; only differences count. */
+u64 pvperf_cycles(void);
+u64 pvperf_us_to_cycles(u32 us);
+
+/* An event of /sys/bus/event_source/devices/cpu/events and its raw number. */
+struct pvperf_alias {
+	const char	*name;
+	u32		hw;	/* enum perf_hw_id */
+	u32		raw;	/* event | umask << 8 */
+};
+
+/* The aliases of this vendor's CPUs; the list ends with a NULL name. */
+const struct pvperf_alias *pvperf_aliases(void);
+
+#endif
