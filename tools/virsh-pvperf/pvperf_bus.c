@@ -87,8 +87,9 @@ pvperfBusConnect(pvperfShell *shell,
             NULL, NULL, &cause);
     if (!shell->bus)
         g_set_error(error, PVPERF_SHELL_ERROR, PVPERF_SHELL_ERROR_NO_DAEMON,
-                    "cannot reach the %s bus, on which virtpvperfd answers: %s",
-                    pvperfBusLabel(session), cause->message);
+                    "cannot reach the %s bus, on which virtpvperfd answers: %s%s",
+                    pvperfBusLabel(session), cause->message,
+                    session ? "; DBUS_SESSION_BUS_ADDRESS says where it is" : "");
     return shell->bus;
 }
 
