@@ -117,7 +117,8 @@
 	X(PVPERF_REASON_CLASS,		"class",	"the operator does not allow this class of events") \
 	X(PVPERF_REASON_RAW,		"raw",		"this raw event is not on the operator's list") \
 	X(PVPERF_REASON_MAX,		"max",		"as many events are open as the operator allows this VM") \
-	X(PVPERF_REASON_PER_VCPU,	"per_vcpu",	"as many events are counting on this vCPU as the operator allows") \
+	X(PVPERF_REASON_PER_VCPU,	"per_vcpu", \
+	  "as many events are counting on this vCPU as the operator allows") \
 	X(PVPERF_REASON_RATE,		"requests_sec",	"more requests per second than the operator allows this VM") \
 	X(PVPERF_REASON_MIN_PERIOD,	"min_period",	"the sample period is below the operator's minimum") \
 	X(PVPERF_REASON_UNKNOWN,	"unknown",	"no such event exists here") \

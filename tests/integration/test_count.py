@@ -64,7 +64,8 @@ def group(host, guest):
         name = "pvperf/%s/" % event
         delta = after[event]["count"] - before[event]["count"]
         check(found[name].value == delta, "%s: guest %s, host %d", event, found[name].value, delta)
-    check(found[CLOCK].running_ns == found[SWITCHES].running_ns, "members of one group ran for different times: %s", found)
+    check(found[CLOCK].running_ns == found[SWITCHES].running_ns,
+          "members of one group ran for different times: %s", found)
 
 
 @step
@@ -82,7 +83,8 @@ def intervals(host, guest):
 @step
 def two_at_once(host, guest):
     before = guest.totals()
-    guest.run("for i in 1 2; do perf stat -x, -o /tmp/stat$i -e %s,%s -- work burn 600 & done; wait" % (CLOCK, SWITCHES))
+    guest.run("for i in 1 2; do perf stat -x, -o /tmp/stat$i -e %s,%s -- work burn 600 & done; wait"
+              % (CLOCK, SWITCHES))
     after = guest.totals()
     for event in ("vcpu-clock", "vcpu-switches"):
         lines = guest.out("grep -h %s /tmp/stat1 /tmp/stat2" % event).splitlines()
@@ -140,7 +142,8 @@ def batches_per_switch(host, guest):
     """Four events in a group cost at most two batches per context switch."""
     events = "{%s,%s,%s,%s}" % (CLOCK, SWITCHES, "pvperf/vcpu-migrations/", CLOCK)
     before = guest.stats()
-    found = stat_list(guest, events + ",context-switches:u,context-switches:k", "perf bench sched pipe -l 1000", timeout=240)
+    found = stat_list(guest, events + ",context-switches:u,context-switches:k",
+                      "perf bench sched pipe -l 1000", timeout=240)
     after = guest.stats()
     switches = max(one.value for one in found if one.event.startswith("context-switches"))
     batches = after["batches"] - before["batches"]

@@ -32,7 +32,8 @@ def reloaded(host, guest):
 @step
 def unload_with_events_live(host, guest):
     """Either refused while perf has events, or safe; and afterwards all works."""
-    guest.run("perf stat -a -e %s -- sleep 3 >/dev/null 2>&1 & perf stat -e %s -- work hop 10 100 >/dev/null 2>&1 & sleep 1"
+    guest.run("perf stat -a -e %s -- sleep 3 >/dev/null 2>&1 & "
+              "perf stat -e %s -- work hop 10 100 >/dev/null 2>&1 & sleep 1"
               % (CLOCK, CLOCK))
     guest.run("rmmod pvperf; true")
     guest.run("while pidof perf >/dev/null; do sleep 0.1; done")
@@ -46,7 +47,8 @@ def unload_with_events_live(host, guest):
 def device_removed_with_events_live(host, guest):
     for _ in range(2):
         device = guest.out("basename $(ls -d %s/0000:*)" % DEVICE)
-        guest.run("perf stat -a -e %s -- sleep 2 >/dev/null 2>&1 & perf stat -e %s -- work hop 10 80 >/dev/null 2>&1 & sleep 0.5"
+        guest.run("perf stat -a -e %s -- sleep 2 >/dev/null 2>&1 & "
+                  "perf stat -e %s -- work hop 10 80 >/dev/null 2>&1 & sleep 0.5"
                   % (CLOCK, CLOCK))
         guest.run("echo 1 >/sys/bus/pci/devices/%s/remove" % device)
         guest.run("perf stat -e task-clock -- true")

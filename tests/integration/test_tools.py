@@ -179,7 +179,8 @@ def holders_are_named(host):
 def edit_checks(host):
     """A typo is not saved; what is right is; a race is refused."""
     name = define(host, "edit")
-    environment = {"EDITOR": EDITOR, "VISUAL": "", "PVPERF_ELEMENT": "<pvperf xmlns='%s'><evnets max='1'/></pvperf>" % XMLNS}
+    environment = {"EDITOR": EDITOR, "VISUAL": "",
+                   "PVPERF_ELEMENT": "<pvperf xmlns='%s'><evnets max='1'/></pvperf>" % XMLNS}
     result = host.pvperf("edit", name, env=environment, check=False)
     check(result.status == 1 and "<evnets>" in result.err, "%s", result)
     check("pvperf" not in dumpxml(host, name), "it was saved")

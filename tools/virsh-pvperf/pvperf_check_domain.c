@@ -169,7 +169,8 @@ pvperfCheckBeside(const pvperfCheckFacts *facts,
     else
         pvperfCheckFind(findings, SCOPE, pmu, PVPERF_CHECK_WARN,
                         "write <features><pmu state='off'/></features> into the domain XML",
-                        "it has one: what it counts is outside <pvperf>'s limits, and the guest's 'cycles' are its own");
+                        "it has one: what it counts is outside <pvperf>'s limits, and the guest's 'cycles' "
+                        "are its own");
 }
 
 /* What to do about each state; the states are those of pvperf_states.h. */

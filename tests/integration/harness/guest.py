@@ -62,7 +62,8 @@ class Guest:
         self.console = os.path.join(host.log_dir, name + ".console.log")
         self.agent_path = "/run/agent-%s.sock" % name
         self.xml = DOMAIN.format(
-            name=name, uuid=uuid.uuid4(), machine=machine, vcpus=vcpus, max_vcpus=max_vcpus, cmdline=cmdline, devices=devices,
+            name=name, uuid=uuid.uuid4(), machine=machine, vcpus=vcpus, max_vcpus=max_vcpus,
+            cmdline=cmdline, devices=devices,
             kernel=public("vmlinux"), initrd=public("initrd" if driver else "initrd-base"),
             console=self.console, agent=self.agent_path)
         self.connection = None

@@ -80,7 +80,8 @@ static const struct {
     { "<domstatus pid='7'><domain><metadata><![CDATA[<devices>]]></metadata>"
       "<devices><a b='>'/><shmem name='x'><msi vectors='1'/></shmem>" SHMEM "</devices></domain></domstatus>", 7, 6 },
     { "<domstatus pid='7'><x><domain><devices>" SHMEM "</devices></domain></x></domstatus>", 7, 0 },
-    { "<domstatus pid='7'><domain><devices><shmem name='pvperf'/><msi vectors='3'/></devices></domain></domstatus>", 7, 0 },
+    { "<domstatus pid='7'><domain><devices><shmem name='pvperf'/><msi vectors='3'/></devices></domain>"
+      "</domstatus>", 7, 0 },
     { "<domstatus pid='7'><domain><devices><shmem name='pvperf'><msi vectors='9999'/></shmem>", 7, 1024 },
     { "<domstatus pid='7'><domain></domain><devices>" SHMEM "</devices></domstatus>", 7, 0 },
     { "</domstatus></domstatus><domstatus pid='7'>", 0, 0 },

@@ -79,7 +79,7 @@ testSetField(pvperfCheckFacts *facts,
         *(bool *) member = g_str_equal(value, "true");
         break;
     case FIELD_INT:
-        *(int *) member = atoi(value);
+        *(int *) member = (int) g_ascii_strtoll(value, NULL, 10);
         break;
     case FIELD_VERSION:
         *(unsigned long *) member = strtoul(value, NULL, 10);
