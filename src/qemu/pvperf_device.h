@@ -29,7 +29,8 @@
     X(PVPERF_DEVICE_NOT_MANAGED, "managed='no': 'virsh-pvperf enable' adds the device") \
     X(PVPERF_DEVICE_WAS_REMOVED, "the device was taken out of the XML; 'virsh-pvperf enable' adds it again") \
     X(PVPERF_DEVICE_ATTEMPTED, "adding the device to this XML failed before; 'virsh-pvperf enable' tries again") \
-    X(PVPERF_DEVICE_TRANSIENT, "the domain is transient: create it from an XML made by 'virsh-pvperf enable --print-xml'") \
+    X(PVPERF_DEVICE_TRANSIENT, \
+      "the domain is transient: create it from an XML made by 'virsh-pvperf enable --print-xml'") \
     X(PVPERF_DEVICE_NO_ELEMENT, "only the running domain has the element: the device needs it in the persistent XML") \
     X(PVPERF_DEVICE_TOO_MANY, "the XML has more than one pvperf device: 'virsh-pvperf disable' takes them out")
 

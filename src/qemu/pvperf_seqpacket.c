@@ -124,7 +124,7 @@ pvperfPacketAddress(const char *path,
         errno = ENAMETOOLONG;
         return false;
     }
-    strcpy(addr->sun_path, path);
+    g_strlcpy(addr->sun_path, path, sizeof(addr->sun_path));
     return true;
 }
 
