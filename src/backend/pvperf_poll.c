@@ -282,6 +282,11 @@ pvperfPollRun(pvperfMessages *messages)
         else
             __builtin_ia32_pause();
 
+        /* A guest spins for what the broker answers. */
+        if (messages->backend.waiting && messages->socket.fd >= 0) {
+            pvperfMessagesReceive(messages);
+            pvperfPollAfterMessage(&poll);
+        }
         if (now - poll.looked >= PVPERF_POLL_LOOK_NS)
             pvperfPollLook(&poll, now);
     }
