@@ -123,7 +123,7 @@ pvperfBrokerBackOff(pvperfBackend *backend,
                     uint32_t vcpu,
                     const pvperfVerdict *verdict)
 {
-    pvperfCell *first = pvperfTableCell(&backend->table, leader, vcpu);
+    pvperfCell *first = pvperfTableTake(&backend->table, leader, vcpu);
 
     first->retry_at = backend->now + PVPERF_BROKER_RETRY_NS;
     first->retry_error = verdict->ret;

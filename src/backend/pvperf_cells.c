@@ -59,11 +59,12 @@ static const uint8_t nextState[PVPERF_NR_SLOT_STATES][PVPERF_NR_ACTIONS] = {
  * in the window does not know yet: pvperfCellsPublish(). */
 static void
 pvperfCellsAct(pvperfTable *table,
-               pvperfCell *cell,
+               const pvperfEvent *event,
                uint32_t vcpu,
                pvperfAction action,
                int error)
 {
+    pvperfCell *cell = pvperfTableTake(table, event, vcpu);
     bool enabled;
 
     cell->slot.state = nextState[cell->slot.state][action];
@@ -224,7 +225,7 @@ pvperfCellsInstall(pvperfTable *table,
     pvperfCellsDropGroup(table, leader, vcpu);
 
     for (event = leader; event; event = pvperfCellsNext(table, event))
-        pvperfTableCell(table, event, vcpu)->fd = fds[i++] + 1;
+        pvperfTableTake(table, event, vcpu)->fd = fds[i++] + 1;
     first->host_members = leader->members;
     first->retry_at = 0;
 
@@ -252,7 +253,7 @@ pvperfCellsEnable(pvperfTable *table,
         /* What the group counted so far is not this event's. */
         if (first->host_on)
             pvperfCellsSync(table, leader, vcpu);
-        pvperfCellsAct(table, cell, vcpu, PVPERF_ACTION_ENABLE, 0);
+        pvperfCellsAct(table, event, vcpu, PVPERF_ACTION_ENABLE, 0);
         pvperfCellsPublish(table, event, vcpu);
     }
     return first->enabled && !first->host_on;
@@ -286,8 +287,7 @@ pvperfCellsRefuse(pvperfTable *table,
                   uint32_t vcpu,
                   int error)
 {
-    pvperfCellsAct(table, pvperfTableCell(table, event, vcpu), vcpu,
-                   PVPERF_ACTION_REFUSE, error);
+    pvperfCellsAct(table, event, vcpu, PVPERF_ACTION_REFUSE, error);
     pvperfCellsPublish(table, event, vcpu);
 }
 
@@ -319,7 +319,7 @@ pvperfCellsDisable(pvperfTable *table,
         else
             ret = pvperfCellsSync(table, leader, vcpu);
     }
-    pvperfCellsAct(table, cell, vcpu, PVPERF_ACTION_DISABLE, cell->slot.error);
+    pvperfCellsAct(table, event, vcpu, PVPERF_ACTION_DISABLE, cell->slot.error);
     pvperfCellsPublish(table, event, vcpu);
     return ret;
 }
@@ -387,6 +387,8 @@ pvperfCellsClose(pvperfTable *table,
     pvperfCell *cell = pvperfTableCell(table, event, vcpu);
     pvperfEvent *leader = &table->events[event->leader];
 
+    if (!cell->owner)
+        return;
     if (event != leader) {
         if (cell->enabled)
             pvperfCellsDisable(table, event, vcpu);
@@ -401,9 +403,10 @@ pvperfCellsClose(pvperfTable *table,
         pvperfCellsDropFd(table, cell);
     }
 
-    pvperfCellsAct(table, cell, vcpu, PVPERF_ACTION_CLOSE, 0);
+    pvperfCellsAct(table, event, vcpu, PVPERF_ACTION_CLOSE, 0);
     /* A slot that nobody wrote is closed as it is. */
     if (cell->slot.seq)
         pvperfCellsPublish(table, event, vcpu);
+    cell->used = false;
     cell->owner = 0;
 }

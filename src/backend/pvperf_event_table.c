@@ -21,7 +21,11 @@ pvperfTableMap(size_t bytes)
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    return memory == MAP_FAILED ? NULL : memory;
+    if (memory == MAP_FAILED)
+        return NULL;
+    /* One touch must not become 2 MiB. */
+    madvise(memory, bytes, MADV_NOHUGEPAGE);
+    return memory;
 }
 
 
@@ -98,6 +102,24 @@ pvperfTableCell(const pvperfTable *table,
 }
 
 
+pvperfCell *
+pvperfTableTake(pvperfTable *table,
+                const pvperfEvent *event,
+                uint32_t vcpu)
+{
+    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+
+    if (cell->owner)
+        return cell;
+    cell->owner = event - table->events + 1;
+    cell->base_count = cell->slot.count;
+    cell->base_enabled = cell->slot.time_enabled;
+    cell->base_lost = cell->slot.time_lost;
+    cell->retry_at = 0;
+    return cell;
+}
+
+
 /* The vCPUs on which an event may count: first .. end - 1. */
 static uint32_t
 pvperfTableFirstVcpu(const pvperfEvent *event)
@@ -141,7 +163,6 @@ pvperfTableAdd(pvperfTable *table,
                const pvperfOpening *opening)
 {
     pvperfEvent *event = &table->events[opening->id];
-    uint32_t vcpu;
 
     *event = (pvperfEvent) {
         .open = true,
@@ -169,20 +190,11 @@ pvperfTableAdd(pvperfTable *table,
         leader->generation = ++table->generation;
     }
 
-    if (event->bound)
+    if (event->bound) {
         table->row_users[event->row]++;
-    else
+        pvperfTableTake(table, event, event->vcpu);
+    } else {
         table->row_users[event->row] = PVPERF_ROW_WHOLE;
-
-    for (vcpu = pvperfTableFirstVcpu(event); vcpu < pvperfTableEndVcpu(table, event); vcpu++) {
-        pvperfCell *cell = pvperfTableCell(table, event, vcpu);
-
-        cell->owner = opening->id + 1;
-        cell->base_count = cell->slot.count;
-        cell->base_enabled = cell->slot.time_enabled;
-        cell->base_lost = cell->slot.time_lost;
-        cell->retry_at = 0;
-        cell->used = false;
     }
 
     if (opening->id >= table->id_end)

@@ -58,14 +58,16 @@ struct _pvperfOpening {
     uint64_t raw_config;
 };
 
-/* One id on one vCPU. All zero is a free cell. */
+/* One id on one vCPU. All zero is a free cell; an event takes its cell on a vCPU
+ * when something first happens there, so that an event costs no memory for the
+ * vCPUs on which it never counts. */
 typedef struct _pvperfCell pvperfCell;
 struct _pvperfCell {
     struct guest_perf_event slot; /* the truth; the window holds a copy */
     uint64_t host_count;        /* of the host event when last read */
     uint64_t host_enabled;      /* leader: times of the host group when last read */
     uint64_t host_running;
-    uint64_t base_count;        /* slot's numbers when its present event was opened */
+    uint64_t base_count;        /* slot's numbers when its present event took it */
     uint64_t base_enabled;
     uint64_t base_lost;
     uint64_t retry_at;          /* leader: no new request to the broker before this (ns) */
@@ -76,7 +78,7 @@ struct _pvperfCell {
     uint16_t host_members;      /* leader: events in the host group */
     bool enabled;               /* by the guest: state is COUNTING */
     bool host_on;               /* leader: the host group is switched on */
-    bool used;                  /* was enabled since it was opened */
+    bool used;                  /* was enabled by its present event */
 };
 
 typedef struct _pvperfTable pvperfTable;
@@ -106,6 +108,11 @@ void pvperfTableFree(pvperfTable *table);
 pvperfEvent *pvperfTableFind(const pvperfTable *table,
                              uint64_t id);
 pvperfCell *pvperfTableCell(const pvperfTable *table,
+                            const pvperfEvent *event,
+                            uint32_t vcpu);
+
+/* The same, taken by the event if it was free. */
+pvperfCell *pvperfTableTake(pvperfTable *table,
                             const pvperfEvent *event,
                             uint32_t vcpu);
 

@@ -66,8 +66,8 @@ pvperfReportRecord(pvperfReport *report,
                    uint32_t vcpu)
 {
     const pvperfCell *cell = pvperfTableCell(table, event, vcpu);
-    uint64_t enabled = cell->slot.time_enabled - cell->base_enabled;
-    uint64_t lost = cell->slot.time_lost - cell->base_lost;
+    uint64_t enabled = cell->owner ? cell->slot.time_enabled - cell->base_enabled : 0;
+    uint64_t lost = cell->owner ? cell->slot.time_lost - cell->base_lost : 0;
 
     report->page.records[report->page.count++] = (pvperfControlRecord) {
         .id = event - table->events,
@@ -75,7 +75,7 @@ pvperfReportRecord(pvperfReport *report,
         .vcpu = vcpu,
         .state = cell->slot.state,
         .raw_config = event->raw_config,
-        .count = cell->slot.count - cell->base_count,
+        .count = cell->owner ? cell->slot.count - cell->base_count : 0,
         .time_enabled = enabled,
         .time_running = enabled - lost,
     };
