@@ -5,6 +5,7 @@
  * The daemon decides a domain's state (src/conf/pvperf_states.h) and why; this
  * filters as virsh list does and prints.
  */
+#include "conf/pvperf_states.h"
 #include "pvperf_bus.h"
 #include "pvperf_json.h"
 #include "pvperf_text.h"
@@ -18,7 +19,10 @@ pvperfListWanted(pvperfShell *shell,
                  GVariant *domain)
 {
     const bool active = pvperfDictInt(domain, "id", -1) >= 0;
+    const char *state = pvperfShellOption(shell, "state");
 
+    if (state && !g_str_equal(state, pvperfDictString(domain, "state")))
+        return false;
     if (pvperfShellHas(shell, "all"))
         return true;
     return active != pvperfShellHas(shell, "inactive");
@@ -126,9 +130,14 @@ pvperfList(pvperfShell *shell,
     return 0;
 }
 
+#define STATE_NAME(constant, name, text) name,
+static const char *const listStates[] = { PVPERF_DOMAIN_STATES(STATE_NAME) NULL };
+#undef STATE_NAME
+
 static const pvperfOption listOptions[] = {
     { "all", NULL, "running domains and others", NULL, 0 },
     { "inactive", NULL, "only domains that do not run", NULL, 0 },
+    { "state", "STATE", "only domains in this state", listStates, 0 },
     { "id", NULL, "only ids, for scripts", NULL, 0 },
     { "name", NULL, "only names, for scripts", NULL, 0 },
     { "uuid", NULL, "only uuids, for scripts", NULL, 0 },
