@@ -29,7 +29,7 @@ DOMAIN = """<domain type='qemu'>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
-    <serial type='pty'><log file='{console}' append='on'/></serial>
+    <serial type='pty'><log file='{console}' append='on'/><target port='0'/></serial>
     <serial type='unix'><source mode='bind' path='{agent}'/><target port='1'/></serial>
     {devices}
   </devices>
