@@ -58,7 +58,7 @@ def one_cpu(host, guest):
 @step
 def group(host, guest):
     before = guest.totals()
-    found = stat(guest, "{%s,%s,%s}" % (CLOCK, SWITCHES, "pvperf/vcpu-migrations/"), "work hop 2 100")
+    found = stat(guest, "{%s,%s,%s}" % (CLOCK, SWITCHES, "pvperf/vcpu-migrations/"), "work hop 2 100", "--no-scale")
     after = guest.totals()
     for event in VCPU:
         name = "pvperf/%s/" % event
@@ -71,7 +71,7 @@ def group(host, guest):
 @step
 def intervals(host, guest):
     before = guest.totals()
-    found = stat(guest, CLOCK, "work burn 1000", "-I 200")[CLOCK]
+    found = stat(guest, CLOCK, "work burn 1000", "--no-scale -I 200")[CLOCK]
     after = guest.totals()
     check(len(found.lines) >= 3, "-I 200 of a second gave %s", found.lines)
     check(all(not isinstance(value, str) and value >= 0 for value in found.lines),
@@ -83,7 +83,7 @@ def intervals(host, guest):
 @step
 def two_at_once(host, guest):
     before = guest.totals()
-    guest.run("for i in 1 2; do perf stat -x, -o /tmp/stat$i -e %s,%s -- work burn 600 & done; wait"
+    guest.run("for i in 1 2; do perf stat --no-scale -x, -o /tmp/stat$i -e %s,%s -- work burn 600 & done; wait"
               % (CLOCK, SWITCHES))
     after = guest.totals()
     for event in ("vcpu-clock", "vcpu-switches"):
@@ -98,7 +98,7 @@ def two_at_once(host, guest):
 @step
 def same_event_twice(host, guest):
     before = guest.totals()
-    found = stat_list(guest, "%s,%s" % (CLOCK, CLOCK), "work hop 1 200")
+    found = stat_list(guest, "%s,%s" % (CLOCK, CLOCK), "work hop 1 200", "--no-scale")
     after = guest.totals()
     values = [one.value for one in found]
     delta = after["vcpu-clock"]["count"] - before["vcpu-clock"]["count"]
@@ -110,7 +110,7 @@ def same_event_twice(host, guest):
 def attached_and_detached(host, guest):
     guest.run("work burn 1500 >/dev/null & echo $! >/tmp/pid")
     before = guest.totals()
-    guest.run("perf stat -x, -o /tmp/stat -e %s -p $(cat /tmp/pid) -- sleep 0.5" % CLOCK)
+    guest.run("perf stat --no-scale -x, -o /tmp/stat -e %s -p $(cat /tmp/pid) -- sleep 0.5" % CLOCK)
     after = guest.totals()
     value = int(guest.out("grep vcpu-clock /tmp/stat").split(",")[0])
     delta = after["vcpu-clock"]["count"] - before["vcpu-clock"]["count"]

@@ -26,7 +26,7 @@ def count_each(host):
 def count_all_at_once(host):
     for guest in VMS:
         guest.before = guest.totals()
-        guest.run("perf stat -x, -o /tmp/stat -e pvperf/vcpu-clock/ -- work burn 1000 >/dev/null 2>&1 &")
+        guest.run("perf stat --no-scale -x, -o /tmp/stat -e pvperf/vcpu-clock/ -- work burn 1000 >/dev/null 2>&1 &")
     for guest in VMS:
         guest.run("while pidof perf >/dev/null; do sleep 0.1; done")
         value = guest.out("grep vcpu-clock /tmp/stat").split(",")[0]

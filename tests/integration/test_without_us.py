@@ -12,7 +12,7 @@ CLOCK = "pvperf/vcpu-clock/"
 
 
 def background(guest, ms):
-    guest.run("perf stat -x, -o /tmp/stat -e %s -- work burn %d >/dev/null 2>&1 &" % (CLOCK, ms))
+    guest.run("perf stat --no-scale -x, -o /tmp/stat -e %s -- work burn %d >/dev/null 2>&1 &" % (CLOCK, ms))
     time.sleep(0.5)
 
 
