@@ -326,6 +326,7 @@ printMachine(void)
 {
     char line[256];
     struct utsname name;
+    double load[1] = { 0 };
     FILE *file = fopen("/proc/cpuinfo", "re");
 
     uname(&name);
@@ -338,7 +339,9 @@ printMachine(void)
     }
     if (file)
         fclose(file);
-    printf("kernel: %s %s\n", name.release, name.machine);
+    getloadavg(load, 1);
+    printf("kernel: %s %s, load %.1f (figures mean something below 1.5)\n",
+           name.release, name.machine, load[0]);
     printf("peer: fake guest on CPU %d, pvperf-backend on CPU %d, %u vCPUs; "
            "the fake guest is the broker\n", guestCpu, hostCpu, vm.guest.nr_vcpus);
     printf("calls: %u directly and polling, %u sleeping; times in us\n\n",
