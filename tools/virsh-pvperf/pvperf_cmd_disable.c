@@ -20,6 +20,7 @@ struct _pvperfDisableFacts {
     bool config_device;
     bool live_element;
     bool live_device;
+    bool unplug;                /* the running domain's device is to go now */
 };
 
 static bool
@@ -45,19 +46,34 @@ pvperfDisableGather(pvperfShell *shell,
                     pvperfDisableFacts *facts,
                     GError **error)
 {
-    const bool both = pvperfShellHas(shell, "config") == pvperfShellHas(shell, "live");
-    const bool config = both || pvperfShellHas(shell, "config");
-    const bool live = both || pvperfShellHas(shell, "live");
+    const bool active = virDomainIsActive(dom) == 1;
+    bool config = pvperfShellHas(shell, "config");
+    bool live = pvperfShellHas(shell, "live");
 
     memset(facts, 0, sizeof(*facts));
+    if (pvperfShellHas(shell, "current")) {
+        live = active;
+        config = !active;
+    }
+    facts->unplug = live;
+    if (!config && !live)
+        config = live = true;
     if (config && virDomainIsPersistent(dom) == 1 &&
         !pvperfDisableLook(dom, PVPERF_DOMAIN_CONFIG, &facts->config_element,
                            &facts->config_device, error))
         return false;
-    if (live && virDomainIsActive(dom) == 1 &&
+    if (live && active &&
         !pvperfDisableLook(dom, PVPERF_DOMAIN_LIVE, &facts->live_element, &facts->live_device, error))
         return false;
     return true;
+}
+
+static char *
+pvperfDisableXml(const char *xml,
+                 const void *opaque,
+                 GError **error)
+{
+    return pvperfDomainXMLRemoveDevice(xml, true, error);
 }
 
 static bool
@@ -66,23 +82,10 @@ pvperfDisableConfig(pvperfShell *shell,
                     GError **error)
 {
     const char *name = virDomainGetName(dom);
-    pvperfDomainWriteResult result = PVPERF_DOMAIN_RACED;
     bool element = false;
     bool device = false;
-    int try;
 
-    for (try = 0; try < PVPERF_DOMAIN_TRIES && result == PVPERF_DOMAIN_RACED; try++) {
-        g_autofree char *before = pvperfDomainRead(dom, PVPERF_DOMAIN_CONFIG, error);
-        g_autofree char *after = before ? pvperfDomainXMLRemoveDevice(before, true, error) : NULL;
-
-        if (!after)
-            return false;
-        result = pvperfDomainWrite(dom, before, after, 0, error);
-    }
-    if (result == PVPERF_DOMAIN_RACED)
-        g_set_error(error, PVPERF_SHELL_ERROR, PVPERF_SHELL_ERROR_FAILED,
-                    "somebody else keeps changing the definition of domain '%s': nothing was written", name);
-    if (result != PVPERF_DOMAIN_WRITTEN ||
+    if (!pvperfDomainChange(dom, pvperfDisableXml, NULL, error) ||
         !pvperfDisableLook(dom, PVPERF_DOMAIN_CONFIG, &element, &device, error))
         return false;
     if (element || device) {
@@ -129,7 +132,7 @@ pvperfDisableLive(pvperfShell *shell,
     }
     if (!facts->live_device)
         return true;
-    if (pvperfShellHas(shell, "live"))
+    if (facts->unplug)
         return pvperfDisableUnplug(shell, dom, error);
     pvperfShellNote(shell, "Domain '%s': the running domain has the device, unused, until it is shut down; "
                     "--live unplugs it", name);
@@ -159,7 +162,7 @@ pvperfDisableDryRun(pvperfShell *shell,
         { facts->config_element, "<pvperf> from the persistent definition" },
         { facts->config_device, "the device from the persistent definition" },
         { facts->live_element, "<pvperf> from the running domain" },
-        { facts->live_device && pvperfShellHas(shell, "live"), "the device from the running domain" },
+        { facts->live_device && facts->unplug, "the device from the running domain" },
     };
     g_autofree char *name = pvperfTextEscape(virDomainGetName(dom), false);
     size_t i;
@@ -168,7 +171,7 @@ pvperfDisableDryRun(pvperfShell *shell,
         if (would[i].there)
             fprintf(shell->out, "Domain '%s': would take %s\n", name, would[i].what);
     }
-    if (facts->live_device && !pvperfShellHas(shell, "live"))
+    if (facts->live_device && !facts->unplug)
         fprintf(shell->out, "Domain '%s': would leave the device in the running domain until it is shut down\n", name);
 }
 
@@ -183,7 +186,7 @@ pvperfDisableOne(pvperfShell *shell,
         return false;
     if (!facts.config_element && !facts.config_device && !facts.live_element && !facts.live_device) {
         if (!pvperfShellHas(shell, "all"))
-            pvperfShellNote(shell, "Domain '%s' has nothing of pvperf", virDomainGetName(dom));
+            pvperfShellNote(shell, "Domain '%s': nothing of pvperf to take out", virDomainGetName(dom));
     } else if (pvperfShellHas(shell, "dry-run")) {
         pvperfDisableDryRun(shell, dom, &facts);
     } else {
@@ -250,6 +253,12 @@ pvperfDisable(pvperfShell *shell,
                             "command 'disable' needs either domains or --all");
         return -1;
     }
+    if (pvperfShellHas(shell, "current") &&
+        (pvperfShellHas(shell, "config") || pvperfShellHas(shell, "live"))) {
+        g_set_error_literal(error, PVPERF_SHELL_ERROR, PVPERF_SHELL_ERROR_USAGE,
+                            "--current does not go with --config or --live");
+        return -1;
+    }
     domains = pvperfDisableDomains(shell, error);
     if (!domains)
         return -1;
@@ -269,6 +278,7 @@ static const pvperfOption disableOptions[] = {
     { "all", NULL, "all domains that have something of pvperf", NULL, 0 },
     { "config", NULL, "only the persistent definition", NULL, 0 },
     { "live", NULL, "only the running domain, its device included", NULL, 0 },
+    { "current", NULL, "--live if the domain runs, else --config", NULL, 0 },
     { "dry-run", NULL, "say what would be done, change nothing", NULL, 0 },
     { NULL, NULL, NULL, NULL, 0 },
 };

@@ -14,9 +14,10 @@
 /* @xml with the element, if it had none, and the device. */
 static char *
 pvperfEnableXml(const char *xml,
-                const char *socket,
+                const void *opaque,
                 GError **error)
 {
+    const char *socket = opaque;
     const pvperfDomainDef bare = { 0 };
     g_autoptr(pvperfDomainXML) parsed = pvperfDomainXMLParse(xml, error);
     g_autofree char *with_element = NULL;
@@ -31,14 +32,16 @@ pvperfEnableXml(const char *xml,
     return pvperfDomainXMLAddDevice(with_element ? with_element : xml, socket, error);
 }
 
-/* True if @after says of ours nothing that @before does not; the texts differ
- * in quotes and white space. */
+/* True if the definition has all already; the texts differ in quotes and white
+ * space, so what they say of ours is compared. */
 static bool
-pvperfEnableIsSame(const char *before,
-                   const char *after)
+pvperfEnableIsDone(virDomainPtr dom,
+                   const char *socket)
 {
-    g_autoptr(pvperfDomainXML) old = pvperfDomainXMLParse(before, NULL);
-    g_autoptr(pvperfDomainXML) new = pvperfDomainXMLParse(after, NULL);
+    g_autofree char *before = pvperfDomainRead(dom, PVPERF_DOMAIN_CONFIG, NULL);
+    g_autofree char *after = before ? pvperfEnableXml(before, socket, NULL) : NULL;
+    g_autoptr(pvperfDomainXML) old = after ? pvperfDomainXMLParse(before, NULL) : NULL;
+    g_autoptr(pvperfDomainXML) new = after ? pvperfDomainXMLParse(after, NULL) : NULL;
 
     return old && new && old->def && new->def &&
            pvperfDomainDefEqual(old->def, new->def) &&
@@ -95,8 +98,7 @@ pvperfEnableConfig(pvperfShell *shell,
                    GError **error)
 {
     const char *name = virDomainGetName(dom);
-    pvperfDomainWriteResult result = PVPERF_DOMAIN_RACED;
-    int try;
+    g_autoptr(GError) cause = NULL;
 
     if (virDomainIsPersistent(dom) == 0) {
         g_set_error(error, PVPERF_SHELL_ERROR, PVPERF_SHELL_ERROR_FAILED,
@@ -104,24 +106,17 @@ pvperfEnableConfig(pvperfShell *shell,
                     "--print-xml and create it from that", name);
         return false;
     }
-    for (try = 0; try < PVPERF_DOMAIN_TRIES && result == PVPERF_DOMAIN_RACED; try++) {
-        g_autofree char *before = pvperfDomainRead(dom, PVPERF_DOMAIN_CONFIG, error);
-        g_autofree char *after = before ? pvperfEnableXml(before, socket, error) : NULL;
-
-        if (!after) {
-            g_prefix_error(error, "domain '%s': ", name);
-            return false;
-        }
-        if (pvperfEnableIsSame(before, after)) {
-            pvperfShellNote(shell, "Domain '%s' has <pvperf> and its device already", name);
-            return true;
-        }
-        result = pvperfDomainWrite(dom, before, after, 0, error);
+    if (pvperfEnableIsDone(dom, socket)) {
+        pvperfShellNote(shell, "Domain '%s' has <pvperf> and its device already", name);
+        return true;
     }
-    if (result == PVPERF_DOMAIN_RACED)
-        g_set_error(error, PVPERF_SHELL_ERROR, PVPERF_SHELL_ERROR_FAILED,
-                    "somebody else keeps changing the definition of domain '%s': nothing was written", name);
-    if (result != PVPERF_DOMAIN_WRITTEN || !pvperfEnableVerify(shell, dom, error))
+    if (!pvperfDomainChange(dom, pvperfEnableXml, socket, &cause)) {
+        if (cause->domain == PVPERF_CONF_ERROR)
+            g_prefix_error(&cause, "domain '%s': ", name);
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return false;
+    }
+    if (!pvperfEnableVerify(shell, dom, error))
         return false;
     pvperfShellNote(shell, "Domain '%s': <pvperf> and its device are in the persistent definition; "
                     "'virsh-pvperf disable %s' takes them out", name, name);

@@ -10,6 +10,9 @@
 
 #include "pvperf_bus.h"
 
+/* Times that a change is made anew because somebody else wrote in between. */
+#define PVPERF_DOMAIN_TRIES 5
+
 char *
 pvperfDomainRead(virDomainPtr dom,
                  unsigned int flags,
@@ -42,6 +45,35 @@ pvperfDomainWrite(virDomainPtr dom,
     pvperfShellLibvirtError(error, "libvirt refused the definition of domain '%s'",
                             virDomainGetName(dom));
     return PVPERF_DOMAIN_REFUSED;
+}
+
+bool
+pvperfDomainChange(virDomainPtr dom,
+                   pvperfDomainTransform transform,
+                   const void *opaque,
+                   GError **error)
+{
+    int try;
+
+    for (try = 0; try < PVPERF_DOMAIN_TRIES; try++) {
+        g_autofree char *before = pvperfDomainRead(dom, PVPERF_DOMAIN_CONFIG, error);
+        g_autofree char *after = before ? transform(before, opaque, error) : NULL;
+
+        if (!after)
+            return false;
+        switch (pvperfDomainWrite(dom, before, after, 0, error)) {
+        case PVPERF_DOMAIN_WRITTEN:
+            return true;
+        case PVPERF_DOMAIN_REFUSED:
+            return false;
+        case PVPERF_DOMAIN_RACED:
+            break;
+        }
+    }
+    g_set_error(error, PVPERF_SHELL_ERROR, PVPERF_SHELL_ERROR_FAILED,
+                "somebody else keeps changing the definition of domain '%s': nothing was written",
+                virDomainGetName(dom));
+    return false;
 }
 
 bool

@@ -14,9 +14,6 @@
 #define PVPERF_DOMAIN_CONFIG (VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE)
 #define PVPERF_DOMAIN_LIVE 0
 
-/* Times that a change is made anew because somebody else wrote in between. */
-#define PVPERF_DOMAIN_TRIES 5
-
 /* The XML; @flags as of virDomainGetXMLDesc. */
 char *pvperfDomainRead(virDomainPtr dom,
                        unsigned int flags,
@@ -35,6 +32,18 @@ pvperfDomainWriteResult pvperfDomainWrite(virDomainPtr dom,
                                           const char *after,
                                           unsigned int define_flags,
                                           GError **error);
+
+/* @xml changed, or NULL with @error set. */
+typedef char *(*pvperfDomainTransform)(const char *xml,
+                                       const void *opaque,
+                                       GError **error);
+
+/* Defines what @transform makes of the persistent definition, anew on somebody
+ * else's change if one comes in between. */
+bool pvperfDomainChange(virDomainPtr dom,
+                        pvperfDomainTransform transform,
+                        const void *opaque,
+                        GError **error);
 
 /* False with @error set if <pvperf> stands wrong or is wrong in @xml, or there
  * is more than one device. True also if there is nothing. */
