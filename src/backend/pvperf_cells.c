@@ -181,12 +181,17 @@ pvperfCellsStop(pvperfTable *table,
 }
 
 
+/* Lets go of a cell's host event. At once if the kernel's group is to change
+ * by it; else it may be closed when there is time. */
 static void
 pvperfCellsDropFd(pvperfTable *table,
-                  pvperfCell *cell)
+                  pvperfCell *cell,
+                  bool at_once)
 {
-    if (cell->fd)
+    if (cell->fd && at_once)
         table->host->close(cell->fd - 1);
+    else if (cell->fd)
+        pvperfTableBury(table, cell->fd - 1);
     cell->fd = 0;
     cell->host_members = 0;
     cell->host_on = false;
@@ -204,7 +209,7 @@ pvperfCellsDropGroup(pvperfTable *table,
     pvperfEvent *event;
 
     for (event = leader; event; event = pvperfCellsNext(table, event))
-        pvperfCellsDropFd(table, pvperfTableCell(table, event, vcpu));
+        pvperfCellsDropFd(table, pvperfTableCell(table, event, vcpu), false);
 }
 
 
@@ -364,7 +369,7 @@ pvperfCellsSplit(pvperfTable *table,
         if (!cell->host_on)
             table->host->disable(cell->fd - 1);
     }
-    pvperfCellsDropFd(table, first);
+    pvperfCellsDropFd(table, first, true);
 
     for (event = pvperfCellsNext(table, leader); event; event = pvperfCellsNext(table, event)) {
         pvperfCell *cell = pvperfTableCell(table, event, vcpu);
@@ -394,13 +399,13 @@ pvperfCellsClose(pvperfTable *table,
             pvperfCellsDisable(table, event, vcpu);
         if (cell->fd)
             pvperfTableCell(table, leader, vcpu)->host_members--;
-        pvperfCellsDropFd(table, cell);
+        pvperfCellsDropFd(table, cell, true);
     } else if (cell->fd && event->members > 1) {
         pvperfCellsSplit(table, event, vcpu);
     } else {
         if (cell->enabled)
             pvperfCellsDisable(table, event, vcpu);
-        pvperfCellsDropFd(table, cell);
+        pvperfCellsDropFd(table, cell, false);
     }
 
     pvperfCellsAct(table, event, vcpu, PVPERF_ACTION_CLOSE, 0);

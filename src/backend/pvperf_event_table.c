@@ -61,8 +61,10 @@ pvperfTableInit(pvperfTable *table,
     table->cells = pvperfTableMap(pvperfTableCellBytes(table));
     table->row_users = pvperfTableMap(PVPERF_NR_ROWS * sizeof(*table->row_users));
     table->counting = pvperfTableMap(table->nr_vcpus * sizeof(*table->counting));
+    table->graves = pvperfTableMap(PVPERF_GRAVES * sizeof(*table->graves));
 
-    if (!table->events || !table->cells || !table->row_users || !table->counting) {
+    if (!table->events || !table->cells || !table->row_users || !table->counting ||
+        !table->graves) {
         pvperfTableFree(table);
         return -ENOMEM;
     }
@@ -73,8 +75,12 @@ pvperfTableInit(pvperfTable *table,
 void
 pvperfTableFree(pvperfTable *table)
 {
-    if (table->events && table->cells)
+    if (table->events && table->cells && table->graves) {
         pvperfTableCloseAll(table);
+        while (pvperfTableReap(table))
+            ;
+    }
+    pvperfTableUnmap(table->graves, PVPERF_GRAVES * sizeof(*table->graves));
     pvperfTableUnmap(table->events, PVPERF_MAX_IDS * sizeof(*table->events));
     pvperfTableUnmap(table->cells, pvperfTableCellBytes(table));
     pvperfTableUnmap(table->row_users, PVPERF_NR_ROWS * sizeof(*table->row_users));
@@ -273,6 +279,33 @@ pvperfTableCloseAll(pvperfTable *table)
             pvperfTableClose(table, &table->events[id]);
     }
     table->id_end = 0;
+}
+
+
+void
+pvperfTableBury(pvperfTable *table,
+                int fd)
+{
+    if (pvperfTableBuried(table) == PVPERF_GRAVES)
+        pvperfTableReap(table);
+    table->graves[table->buried++ % PVPERF_GRAVES] = fd;
+}
+
+
+bool
+pvperfTableReap(pvperfTable *table)
+{
+    if (table->buried == table->reaped)
+        return false;
+    table->host->close(table->graves[table->reaped++ % PVPERF_GRAVES]);
+    return true;
+}
+
+
+uint32_t
+pvperfTableBuried(const pvperfTable *table)
+{
+    return table->buried - table->reaped;
 }
 
 

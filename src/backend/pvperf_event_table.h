@@ -28,6 +28,7 @@
 #include "pvperf_window.h"
 
 #define PVPERF_NO_ID (-1)
+#define PVPERF_GRAVES 65536     /* a power of two */
 
 /* One event of the guest, all its inherited copies included. */
 typedef struct _pvperfEvent pvperfEvent;
@@ -94,6 +95,9 @@ struct _pvperfTable {
     uint32_t open;
     uint32_t open_peak;
     uint32_t generation;        /* last one given out */
+    int *graves;                /* [PVPERF_GRAVES]: host events to be closed, a ring */
+    uint32_t buried;            /* free running: put in */
+    uint32_t reaped;            /* free running: closed */
     pvperfControlTotal *totals; /* [PVPERF_EVENTS_MAX] */
 };
 
@@ -134,6 +138,17 @@ void pvperfTableAdd(pvperfTable *table,
 void pvperfTableClose(pvperfTable *table,
                       pvperfEvent *event);
 void pvperfTableCloseAll(pvperfTable *table);
+
+/* Closes a host event that is off, some time soon: closing interrupts the
+ * vCPU's CPU, and an event may have one on each vCPU. */
+void pvperfTableBury(pvperfTable *table,
+                     int fd);
+
+/* Closes one of those; false if there is none. */
+bool pvperfTableReap(pvperfTable *table);
+
+/* How many there are. */
+uint32_t pvperfTableBuried(const pvperfTable *table);
 
 /* A new session: nothing is open (pvperfTableCloseAll), all slots are zero. */
 void pvperfTableReset(pvperfTable *table);

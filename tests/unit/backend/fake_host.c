@@ -177,6 +177,8 @@ fakeBenchFree(void)
     int i;
 
     pvperfServeSession(&bench.backend, 0);
+    while (pvperfTableReap(&bench.backend.table))
+        ;
     for (i = 0; i < FAKE_FDS; i++) {
         if (bench.perf[i].open)
             errx(99, "fd %d is still open", FAKE_FD_FIRST + i);
@@ -213,7 +215,8 @@ fakeBenchServe(void)
 {
     uint32_t answered = bench.requests;
 
-    while (pvperfServePass(&bench.backend, bench.now)) {
+    while (pvperfServePass(&bench.backend, bench.now) ||
+           pvperfTableReap(&bench.backend.table)) {
         if (bench.answers && bench.requests != answered)
             fakeBenchAnswer(0, PVPERF_REASON_NONE);
         answered = bench.requests;

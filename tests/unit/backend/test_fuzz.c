@@ -140,6 +140,8 @@ step(void)
     }
     if (roll(2))
         answer();
+    while (roll(4) && pvperfTableReap(&bench.backend.table))
+        ;
     fakeBenchRun(roll(VCPUS), roll(1000), roll(1000), roll(100));
     if (roll(100) == 0)
         pvperfBrokerExpire(&bench.backend, bench.now, true);
