@@ -152,33 +152,37 @@ pvperfDomainDeviceFacts(const pvperfDomain *dom,
 
 
 static void
+pvperfDomainSetRecord(pvperfDomain *dom,
+                      pvperfRecord record)
+{
+    if (record == dom->record)
+        return;
+    dom->record = record;
+    pvperfRecordWrite(dom->host->config->state_dir, dom->uuid, record);
+}
+
+
+static void
 pvperfDomainUpdateDevice(pvperfDomain *dom)
 {
     pvperfDeviceFacts facts;
-    pvperfRecord record;
 
     if (!dom->reading || dom->writing)
         return;
     pvperfDomainDeviceFacts(dom, &facts);
+    facts.record = pvperfDeviceNextRecord(&facts);
+    if (facts.record == PVPERF_RECORD_REMOVED && dom->record == PVPERF_RECORD_GIVEN)
+        g_message("domain %s: somebody took the device out of the XML; it is not added again",
+                  pvperfDomainName(dom));
+    pvperfDomainSetRecord(dom, facts.record);
+
     dom->verdict = pvperfDeviceDecide(&facts);
-    if (dom->verdict == PVPERF_DEVICE_GIVE || dom->verdict == PVPERF_DEVICE_TAKE) {
-        dom->writing = true;
-        g_free(dom->attempted);
-        dom->attempted = g_strdup(dom->reading->digest);
-        dom->host->device(dom, &facts, dom->verdict, dom->host->opaque);
+    if (dom->verdict != PVPERF_DEVICE_GIVE && dom->verdict != PVPERF_DEVICE_TAKE)
         return;
-    }
-    record = pvperfDeviceNextRecord(&facts);
-    if (record != dom->record) {
-        if (record == PVPERF_RECORD_REMOVED)
-            g_message("domain %s: somebody took the device out of the XML; it is not added again",
-                      pvperfDomainName(dom));
-        dom->record = record;
-        pvperfRecordWrite(dom->host->config->state_dir, dom->uuid, record);
-    }
-    /* a removal decides about the verdict */
-    pvperfDomainDeviceFacts(dom, &facts);
-    dom->verdict = pvperfDeviceDecide(&facts);
+    dom->writing = true;
+    g_free(dom->attempted);
+    dom->attempted = g_strdup(dom->reading->digest);
+    dom->host->device(dom, &facts, dom->verdict, dom->host->opaque);
 }
 
 
@@ -214,8 +218,7 @@ pvperfDomainDeviceDone(pvperfDomain *dom,
     g_clear_pointer(&dom->attempt_error, g_free);
     switch (outcome) {
     case PVPERF_DEVICE_DONE:
-        dom->record = given ? PVPERF_RECORD_GIVEN : PVPERF_RECORD_NONE;
-        pvperfRecordWrite(dom->host->config->state_dir, dom->uuid, dom->record);
+        pvperfDomainSetRecord(dom, given ? PVPERF_RECORD_GIVEN : PVPERF_RECORD_NONE);
         pvperfDomainAnnounce(dom, given);
         break;
     case PVPERF_DEVICE_CHANGED:
@@ -225,10 +228,8 @@ pvperfDomainDeviceDone(pvperfDomain *dom,
     case PVPERF_DEVICE_OVERTAKEN:
     case PVPERF_DEVICE_UNDONE:
         /* whoever else writes this XML wins, from now on */
-        if (given) {
-            dom->record = PVPERF_RECORD_REMOVED;
-            pvperfRecordWrite(dom->host->config->state_dir, dom->uuid, dom->record);
-        }
+        if (given)
+            pvperfDomainSetRecord(dom, PVPERF_RECORD_REMOVED);
         /* fall through */
     case PVPERF_DEVICE_FAILED:
         dom->attempt_error = g_strdup_printf("%s the device failed: %s",

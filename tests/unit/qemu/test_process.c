@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test_process.c: programs that end well, badly or not at all; adoption.
+ */
+#include "../../../src/qemu/pvperf_process.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "test_util.h"
+
+typedef struct _testProcess testProcess;
+struct _testProcess {
+    char *dir;
+    char *program;
+    pvperfProcess *process;
+    char *how;
+    pvperfProcessOwner owner;
+};
+
+
+static void
+testOnEnded(pvperfProcess *process,
+            const char *how,
+            gpointer opaque)
+{
+    testProcess *test = opaque;
+
+    g_assert_null(test->how);
+    test->how = g_strdup(how);
+}
+
+
+static bool
+testHasEnded(gpointer opaque)
+{
+    return ((testProcess *)opaque)->how != NULL;
+}
+
+
+static void
+testSetUp(testProcess *test,
+          const char *script)
+{
+    g_autofree char *text = g_strdup_printf("#!/bin/sh\n%s\n", script);
+
+    memset(test, 0, sizeof(*test));
+    test->dir = testDirNew();
+    test->program = g_build_filename(test->dir, "program", NULL);
+    testFile(test->dir, "program", text);
+    g_assert_cmpint(chmod(test->program, 0755), ==, 0);
+    test->owner.pid = 4242;
+    test->owner.start_time = 99;
+    test->process = pvperfProcessNew(test->dir, "uuid", &test->owner, testOnEnded, test);
+}
+
+
+static void
+testTearDown(testProcess *test)
+{
+    pvperfProcessFree(test->process);
+    g_free(test->how);
+    g_free(test->program);
+    testDirRemove(test->dir);
+}
+
+
+static bool
+testFileExists(testProcess *test,
+               const char *name)
+{
+    g_autofree char *path = g_build_filename(test->dir, name, NULL);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+
+static const struct {
+    const char *script;
+    const char *how;
+} ends[] = {
+    { "exit 0", "exited with status 0" },
+    { "exit 3", "exited with status 3" },
+    { "kill -9 $$", "was killed by signal 9 (Killed)" },
+    /* it gets its socket as promised, and no other one */
+    { "[ \"$1 $2\" = '--control-fd 3' ] && [ -S /proc/$$/fd/3 ] || exit 8\n"
+      "for fd in /proc/$$/fd/*; do\n"
+      "  case ${fd##*/} in [0123]) ;; *) [ -S $fd ] && exit 9 ;; esac\n"
+      "done\nexit 0", "exited with status 0" },
+};
+
+
+static void
+testEnd(gconstpointer opaque)
+{
+    const typeof(ends[0]) *end = opaque;
+    testProcess test;
+    g_autoptr(GError) error = NULL;
+
+    testSetUp(&test, end->script);
+    g_assert_true(pvperfProcessStart(test.process, test.program, &error));
+    g_assert_no_error(error);
+    testRunUntil(testHasEnded, &test);
+    g_assert_cmpstr(test.how, ==, end->how);
+    g_assert_false(testFileExists(&test, "uuid.sock"));
+    g_assert_false(testFileExists(&test, "uuid.pid"));
+    testTearDown(&test);
+}
+
+
+static void
+testNoProgram(void)
+{
+    testProcess test;
+    g_autoptr(GError) error = NULL;
+
+    testSetUp(&test, "");
+    g_assert_false(pvperfProcessStart(test.process, "/nonexistent/backend", &error));
+    g_assert_nonnull(strstr(error->message, "/nonexistent/backend"));
+    g_assert_false(testFileExists(&test, "uuid.sock"));
+    testTearDown(&test);
+}
+
+
+static void
+testStop(void)
+{
+    testProcess test;
+    g_autoptr(GError) error = NULL;
+
+    testSetUp(&test, "exec sleep 60");
+    g_assert_true(pvperfProcessStart(test.process, test.program, &error));
+    testRunFor(100);
+    pvperfProcessStop(test.process);
+    testRunUntil(testHasEnded, &test);
+    g_assert_cmpstr(test.how, ==, "was killed by signal 15 (Terminated)");
+    testTearDown(&test);
+}
+
+
+static void
+testStopStubborn(void)
+{
+    testProcess test;
+    g_autoptr(GError) error = NULL;
+
+    testSetUp(&test, "trap '' TERM; while :; do sleep 0.1; done");
+    g_assert_true(pvperfProcessStart(test.process, test.program, &error));
+    testRunFor(200);
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*did not end in 2000 ms and is killed");
+    pvperfProcessStop(test.process);
+    testRunUntil(testHasEnded, &test);
+    g_test_assert_expected_messages();
+    g_assert_cmpstr(test.how, ==, "was killed by signal 9 (Killed)");
+    testTearDown(&test);
+}
+
+
+static pid_t
+testReadPid(testProcess *test)
+{
+    g_autofree char *path = g_build_filename(test->dir, "uuid.pid", NULL);
+    g_autofree char *text = NULL;
+    pid_t pid;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_assert_cmpint(sscanf(text, "%d", &pid), ==, 1);
+    return pid;
+}
+
+
+/* The daemon ends, its backend does not; the next daemon takes it over. */
+static void
+testAdopt(void)
+{
+    testProcess test;
+    g_autoptr(GError) error = NULL;
+    pvperfProcess *next;
+    pid_t pid;
+
+    testSetUp(&test, "exec sleep 60");
+    g_assert_true(pvperfProcessStart(test.process, test.program, &error));
+    pid = testReadPid(&test);
+    pvperfProcessFree(test.process);
+    g_assert_cmpint(kill(pid, 0), ==, 0);
+    g_assert_true(testFileExists(&test, "uuid.sock"));
+
+    next = pvperfProcessNew(test.dir, "uuid", &test.owner, testOnEnded, &test);
+    g_assert_true(pvperfProcessAdopt(next));
+    test.process = next;
+    pvperfProcessKill(next);
+    testRunUntil(testHasEnded, &test);
+    g_assert_false(testFileExists(&test, "uuid.sock"));
+    testTearDown(&test);
+}
+
+
+static bool
+testIsZombie(gpointer opaque)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", *(pid_t *)opaque);
+    g_autofree char *text = NULL;
+
+    return !g_file_get_contents(path, &text, NULL, NULL) || strstr(text, ") Z ");
+}
+
+
+/* One that serves another QEMU is killed, never adopted. */
+static void
+testAdoptStranger(void)
+{
+    testProcess test;
+    g_autoptr(GError) error = NULL;
+    pvperfProcessOwner other = { .pid = 4242, .start_time = 100 };
+    pid_t pid;
+
+    testSetUp(&test, "exec sleep 60");
+    g_assert_true(pvperfProcessStart(test.process, test.program, &error));
+    pid = testReadPid(&test);
+    pvperfProcessFree(test.process);
+    test.process = pvperfProcessNew(test.dir, "uuid", &other, testOnEnded, &test);
+    g_assert_false(pvperfProcessAdopt(test.process));
+    testRunUntil(testIsZombie, &pid);
+    testTearDown(&test);
+}
+
+
+/* A pid that is another process now is let alone. */
+static void
+testAdoptStalePid(void)
+{
+    testProcess test;
+    g_autofree char *line = g_strdup_printf("%d 1 4242 99\n", getppid());
+
+    testSetUp(&test, "");
+    testFile(test.dir, "uuid.pid", line);
+    g_assert_false(pvperfProcessAdopt(test.process));
+    testFile(test.dir, "uuid.pid", "junk");
+    g_assert_false(pvperfProcessAdopt(test.process));
+    testFile(test.dir, "uuid.pid", "-1 1 4242 99\n");
+    g_assert_false(pvperfProcessAdopt(test.process));
+    testTearDown(&test);
+}
+
+
+int
+main(int argc,
+     char **argv)
+{
+    size_t i;
+
+    g_test_init(&argc, &argv, NULL);
+    for (i = 0; i < G_N_ELEMENTS(ends); i++) {
+        g_autofree char *path = g_strdup_printf("/process/end/%zu", i);
+
+        g_test_add_data_func(path, &ends[i], testEnd);
+    }
+    g_test_add_func("/process/no program", testNoProgram);
+    g_test_add_func("/process/stop", testStop);
+    g_test_add_func("/process/stop stubborn", testStopStubborn);
+    g_test_add_func("/process/adopt", testAdopt);
+    g_test_add_func("/process/adopt stranger", testAdoptStranger);
+    g_test_add_func("/process/adopt stale pid", testAdoptStalePid);
+    return g_test_run();
+}
