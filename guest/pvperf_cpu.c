@@ -10,33 +10,29 @@
  * nothing.  A group needs no bookkeeping: its members' frames follow each
  * other, leader first, and the host switches them together.
  *
- * Honesty: event->count grows only by differences of slot.count.  Whenever the
- * count of a stretch of time is not known, that stretch is taken off
- * event->total_time_running, so that perf scales or says <not counted>:
+ * When the host does not deliver:
  *
- *  - what the host reports as lost (slot.time_lost): taken off;
- *  - an event that the host does not serve (down, new session, refused, late):
- *    stays scheduled, all its time is taken off; a retry runs until it counts;
- *  - a READ or DISABLE whose answer comes too late: the time is taken off and
+ *  - what it reports as lost (slot.time_lost) is taken off the running time;
+ *  - an event that it does not serve (down, new session, refused, late) stays
+ *    scheduled, all its time is taken off, and a retry runs until it counts;
+ *  - the answer to a READ or DISABLE comes too late: the time is taken off and
  *    owed; it is given back together with the count when the answer is there
  *    and the same event is the next one to look.
  *
  * All state is per CPU and used with interrupts off, hence no lock.  Frames
  * are neither sent nor awaited in an NMI.
  */
-#include <linux/cpu.h>
-#include <linux/irq_work.h>
 #include <linux/preempt.h>
-#include <linux/sched/clock.h>
 #include <linux/smp.h>
-#include <linux/workqueue.h>
 
+#include "pvperf_account.h"
 #include "pvperf_cpu.h"
+#include "pvperf_retry.h"
 #include "pvperf_x86.h"
 
-#define PVPERF_RETRY_MIN_MS	10
-#define PVPERF_RETRY_MAX_MS	1000
-#define PVPERF_LOST_MAX		(3600ULL * NSEC_PER_SEC)	/* of one answer */
+/* A group fits, and a ring has room for one that follows one unanswered. */
+#define PVPERF_BATCH	(PVPERF_NR_FRAMES / 2)
+static_assert(PVPERF_BATCH >= PVPERF_MAX_GROUP);
 
 /* An event of the batch under construction. */
 struct pvperf_entry {
@@ -56,8 +52,8 @@ struct pvperf_cpu {
 	unsigned int		nr_entries;
 	unsigned int		nr_ops;
 	unsigned int		nr_awaited;	/* ops up to the last one to wait for */
-	struct pvperf_entry	entries[PVPERF_NR_FRAMES];
-	struct pvperf_op	ops[PVPERF_NR_FRAMES];
+	struct pvperf_entry	entries[PVPERF_BATCH];
+	struct pvperf_op	ops[PVPERF_BATCH];
 };
 
 static DEFINE_PER_CPU(struct pvperf_cpu, pvperf_cpus);
@@ -70,33 +66,6 @@ struct pvperf_view {
 	bool			late;
 	bool			hope;	/* it may serve this CPU later */
 };
-
-/* ---- Retries ------------------------------------------------------------------ */
-
-static void retry_kick(struct irq_work *work);
-static void retry_fn(struct work_struct *work);
-static void watch_fn(struct work_struct *work);
-
-/* The scheduler's locks may be held: no work can be queued from here. */
-static DEFINE_IRQ_WORK(retry_irq_work, retry_kick);
-static DECLARE_DELAYED_WORK(retry_work, retry_fn);
-static unsigned int retry_ms = PVPERF_RETRY_MIN_MS;
-static atomic_t retry_asked;
-static bool retry_off;
-
-/* Wakes no idle CPU. */
-static DECLARE_DEFERRABLE_WORK(watch_work, watch_fn);
-
-static void retry_kick(struct irq_work *work)
-{
-	queue_delayed_work(system_wq, &retry_work, msecs_to_jiffies(READ_ONCE(retry_ms)));
-}
-
-static void retry_ask(void)
-{
-	if (!READ_ONCE(retry_off) && !atomic_xchg(&retry_asked, 1))
-		irq_work_queue(&retry_irq_work);
-}
 
 /* ---- The batch ------------------------------------------------------------------ */
 
@@ -159,98 +128,25 @@ static void batch_op(struct pvperf_cpu *cpu, u32 op, s32 id)
 		cpu->nr_awaited = cpu->nr_ops;
 }
 
-/* ---- Accounting -------------------------------------------------------------------- */
-
-/* Takes ns off the running time of the stretch that ends now. */
-static void take_off(struct pvperf_event *pe, u64 stretch, u64 ns)
-{
-	struct perf_event *event = pe->event;
-	u64 taken;
-
-	ns = min(ns, PVPERF_LOST_MAX) + pe->debt;
-	taken = min3(ns, stretch, event->total_time_running);
-	event->total_time_running -= taken;
-	pe->debt = min(ns - taken, PVPERF_LOST_MAX);
-}
-
-/* Closes the stretch since the last accounting; returns its length. */
-static u64 next_stretch(struct pvperf_event *pe)
-{
-	s64 stretch = pe->event->tstamp - pe->mark;
-
-	/* perf's clock stands when somebody reads without updating it. */
-	if (stretch <= 0)
-		return 0;
-	pe->mark = pe->event->tstamp;
-	pe->since = sched_clock();
-	return stretch;
-}
-
-/* Adds what the slot says beyond the base; returns the ns that it lost. */
-static u64 settle(struct pvperf_event *pe, struct pvperf_base *base,
-		  const struct guest_perf_event *slot)
-{
-	u64 lost = 0;
-
-	if (slot->count > base->count)
-		local64_add(slot->count - base->count, &pe->event->count);
-	if (slot->time_lost > base->lost)
-		lost = slot->time_lost - base->lost;
-	base->count = slot->count;
-	base->lost = slot->time_lost;
-	pe->event->total_time_running += base->owed;
-	base->owed = 0;
-	return lost;
-}
-
-/* What the slot says beyond the base is nobody's. */
-static void settle_none(struct pvperf_base *base, const struct guest_perf_event *slot)
-{
-	base->count = slot->count;
-	base->lost = slot->time_lost;
-	base->owed = 0;
-}
-
-static void account_unknown(struct pvperf_event *pe)
-{
-	u64 stretch = next_stretch(pe);
-
-	pe->gap = 0;
-	take_off(pe, stretch, stretch);
-}
+/* ---- Answers --------------------------------------------------------------------------- */
 
 /* The slot is as of now (READ) or final (DISABLE). */
-static void account(struct pvperf_event *pe, struct pvperf_base *base,
-		    const struct pvperf_view *view)
+static void entry_known(struct pvperf_event *pe, struct pvperf_base *base,
+			const struct pvperf_view *view)
 {
 	struct guest_perf_event slot;
-	u64 stretch, lost;
 
 	slot_of(pe->id, view, &slot);
-	if (slot.state == PVPERF_SLOT_REFUSED || slot.state == PVPERF_SLOT_CLOSED) {
-		/* The ENABLE failed: nothing was counted for us. */
-		settle_none(base, &slot);
-		base->owner = NULL;
-		pe->epoch = 0;
-		account_unknown(pe);
+	if (slot.state != PVPERF_SLOT_REFUSED && slot.state != PVPERF_SLOT_CLOSED) {
+		pvperf_account_known(pe, base, &slot);
 		return;
 	}
-	stretch = next_stretch(pe);
-	lost = min(settle(pe, base, &slot), PVPERF_LOST_MAX) + pe->gap;
-	pe->gap = 0;
-	take_off(pe, stretch, lost);
+	/* The ENABLE failed: nothing was counted for us. */
+	base->synced = false;
+	base->owner = NULL;
+	pe->epoch = 0;
+	pvperf_account_unknown(pe);
 }
-
-/* The answer is not there: the time is owed until it is. */
-static void account_late(struct pvperf_event *pe, struct pvperf_base *base)
-{
-	u64 before = pe->event->total_time_running;
-
-	account_unknown(pe);
-	base->owed += before - pe->event->total_time_running;
-}
-
-/* ---- Flush ----------------------------------------------------------------------------- */
 
 static void entry_stop(struct pvperf_entry *entry, struct pvperf_base *base,
 		       const struct pvperf_view *view, int error, bool posted)
@@ -260,15 +156,15 @@ static void entry_stop(struct pvperf_entry *entry, struct pvperf_base *base,
 	pe->epoch = 0;
 	base->owner = NULL;
 	if (!error) {
-		account(pe, base, view);
+		entry_known(pe, base, view);
 		return;
 	}
 	if (posted && error == -EAGAIN) {
-		account_late(pe, base);
+		pvperf_account_late(pe, base);
 		base->debtor = pe;
 		return;
 	}
-	account_unknown(pe);
+	pvperf_account_unknown(pe);
 	base->synced = false;
 	base->stuck = !posted;
 }
@@ -277,9 +173,9 @@ static void entry_read(struct pvperf_entry *entry, struct pvperf_base *base,
 		       const struct pvperf_view *view, int error)
 {
 	if (error)
-		account_late(entry->pe, base);
+		pvperf_account_late(entry->pe, base);
 	else
-		account(entry->pe, base, view);
+		entry_known(entry->pe, base, view);
 }
 
 /* Sends the batch, waits for what is to be waited for, accounts. */
@@ -326,7 +222,7 @@ static void batch_send(struct pvperf_cpu *cpu, struct pvperf_view *view)
 
 static void batch_room(struct pvperf_cpu *cpu, struct pvperf_view *view)
 {
-	if (cpu->nr_ops == PVPERF_NR_FRAMES || cpu->nr_entries == PVPERF_NR_FRAMES)
+	if (cpu->nr_ops == PVPERF_BATCH || cpu->nr_entries == PVPERF_BATCH)
 		batch_send(cpu, view);
 }
 
@@ -357,7 +253,7 @@ static void stop_one(struct pvperf_cpu *cpu, struct pvperf_view *view, struct pv
 {
 	if (!counting_base(pe, view)) {
 		pe->epoch = 0;
-		account_unknown(pe);
+		pvperf_account_unknown(pe);
 		return;
 	}
 	batch_add(cpu, view, pe, KVM_PERF_OP_DISABLE);
@@ -400,30 +296,17 @@ static void start_one(struct pvperf_cpu *cpu, struct pvperf_view *view, struct p
 {
 	struct pvperf_base *base = startable(cpu, view, pe);
 	struct guest_perf_event slot;
-	u64 now;
 
+	pvperf_account_gap(pe);
 	if (!base) {
-		if (!pe->since)
-			pe->since = sched_clock();
 		pe->epoch = 0;
 		cpu->retry |= view->hope;
 		return;
 	}
-
 	if (!base->synced || base->debtor) {
 		slot_of(pe->id, view, &slot);
-		if (base->synced && base->debtor == pe)
-			pe->debt += min(settle(pe, base, &slot), PVPERF_LOST_MAX);
-		else
-			settle_none(base, &slot);
-		base->synced = true;
-		base->debtor = NULL;
+		pvperf_account_rebase(pe, base, &slot);
 	}
-
-	now = sched_clock();
-	if (pe->since)
-		pe->gap += now - pe->since;
-	pe->since = now;
 	pe->epoch = base->epoch;
 	base->owner = pe;
 	batch_add(cpu, view, pe, KVM_PERF_OP_ENABLE);
@@ -435,7 +318,7 @@ static void finish(struct pvperf_cpu *cpu, struct pvperf_view *view)
 		batch_send(cpu, view);
 	if (cpu->retry) {
 		cpu->retry = false;
-		retry_ask();
+		pvperf_retry_ask();
 	}
 }
 
@@ -528,11 +411,8 @@ void pvperf_cpu_start(struct pvperf_event *pe)
 	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
 
 	/* One that comes back inside a bracket has never gone. */
-	if (list_empty(&pe->changed)) {
-		pe->mark = pe->event->tstamp;
-		pe->since = 0;
-		pe->gap = 0;
-	}
+	if (list_empty(&pe->changed))
+		pvperf_account_begin(pe);
 	change(cpu, pe, true);
 }
 
@@ -565,12 +445,12 @@ static void read_one(struct pvperf_cpu *cpu, struct pvperf_view *view, struct pv
 	const struct pvperf_entry *same;
 
 	if (!base) {
-		account_unknown(pe);
+		pvperf_account_unknown(pe);
 		start_one(cpu, view, pe);
 		return;
 	}
 	if (view->late) {
-		account_late(pe, base);
+		pvperf_account_late(pe, base);
 		return;
 	}
 	batch_room(cpu, view);
@@ -629,10 +509,9 @@ void pvperf_cpu_end_txn(void)
 		read_all(cpu);
 }
 
-/* ---- Retries, in the background -------------------------------------------------------------- */
+/* ---- In the background ------------------------------------------------------------------- */
 
-/* Starts what is wanted on this CPU and does not count. */
-static void retry_cpu(void *unused)
+void pvperf_cpu_retry(void *unused)
 {
 	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
 	struct pvperf_event *pe;
@@ -644,46 +523,6 @@ static void retry_cpu(void *unused)
 		flush(cpu);
 }
 
-static void retry_fn(struct work_struct *work)
-{
-	bool done;
-
-	atomic_set(&retry_asked, 0);
-	done = pvperf_ids_resume();
-	on_each_cpu(retry_cpu, NULL, 1);
-
-	if (!done || atomic_read(&retry_asked)) {
-		WRITE_ONCE(retry_ms, min(2 * retry_ms, PVPERF_RETRY_MAX_MS));
-		if (!done)
-			retry_ask();
-	} else {
-		WRITE_ONCE(retry_ms, PVPERF_RETRY_MIN_MS);
-	}
-}
-
-static void watch_fn(struct work_struct *work)
-{
-	bool stale;
-
-	if (!pvperf_ids_watch(&stale))
-		return;
-	if (stale)
-		retry_ask();
-	pvperf_cpus_watch();
-}
-
-void pvperf_cpus_watch(void)
-{
-	if (!READ_ONCE(retry_off))
-		queue_delayed_work(system_wq, &watch_work, HZ);
-}
-
-void pvperf_cpus_host_changed(void)
-{
-	WRITE_ONCE(retry_ms, PVPERF_RETRY_MIN_MS);
-	retry_ask();
-}
-
 void pvperf_cpus_init(void)
 {
 	unsigned int cpu;
@@ -693,12 +532,4 @@ void pvperf_cpus_init(void)
 		INIT_LIST_HEAD(&per_cpu(pvperf_cpus, cpu).changed);
 		INIT_LIST_HEAD(&per_cpu(pvperf_cpus, cpu).reading);
 	}
-}
-
-void pvperf_cpus_exit(void)
-{
-	WRITE_ONCE(retry_off, true);
-	cancel_delayed_work_sync(&watch_work);
-	irq_work_sync(&retry_irq_work);
-	cancel_delayed_work_sync(&retry_work);
 }

@@ -2,8 +2,8 @@
 /*
  * Counting on one CPU; see pvperf_cpu.c.
  *
- * Every function but those at the end runs on the CPU concerned with interrupts
- * off, called by perf's core through pvperf_pmu.c.
+ * Every function but the last runs on the CPU concerned with interrupts off,
+ * most of them called by perf's core through pvperf_pmu.c.
  */
 #ifndef PVPERF_CPU_H
 #define PVPERF_CPU_H
@@ -44,12 +44,10 @@ void pvperf_cpu_release(void);
 void pvperf_cpu_start_txn(unsigned int flags);
 void pvperf_cpu_end_txn(void);
 
-/* Process context. */
+/* Starts what is wanted on this CPU and does not count; an IPI's function. */
+void pvperf_cpu_retry(void *unused);
+
+/* Once, before there are PMUs. */
 void pvperf_cpus_init(void);
-void pvperf_cpus_exit(void);
-/* There is a new channel, or none any more: events that live are to be told. */
-void pvperf_cpus_host_changed(void);
-/* There is an open event: look now and then whether the host still has it. */
-void pvperf_cpus_watch(void);
 
 #endif

@@ -436,9 +436,13 @@ int pvperf_ids_attach(struct pvperf_channel *ch)
 
 void pvperf_ids_detach(struct pvperf_channel *ch)
 {
+	struct pvperf_id *id;
+
 	WRITE_ONCE(ch->dead, true);
 	mutex_lock(&ids_lock);
 	RCU_INIT_POINTER(pvperf_channel, NULL);
+	list_for_each_entry(id, &open_ids, node)
+		WRITE_ONCE(id->session, 0);
 	forget_closing();
 	mutex_unlock(&ids_lock);
 

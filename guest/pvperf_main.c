@@ -16,6 +16,7 @@
 #include "pvperf_cpu.h"
 #include "pvperf_ids.h"
 #include "pvperf_pmu.h"
+#include "pvperf_retry.h"
 
 #define PVPERF_PCI_VENDOR	0x1af4
 #define PVPERF_PCI_DEVICE	0x1110
@@ -78,7 +79,7 @@ static int pvperf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto destroy;
 	}
 	pci_set_drvdata(pdev, device);
-	pvperf_cpus_host_changed();
+	pvperf_retry_host_changed();
 	return 0;
 
 destroy:
@@ -133,7 +134,7 @@ static int __init pvperf_init(void)
 	return 0;
 
 unregister:
-	pvperf_cpus_exit();
+	pvperf_retry_exit();
 	pvperf_pmus_unregister();
 	pvperf_ids_exit();
 	return ret;
@@ -143,7 +144,7 @@ unregister:
 static void __exit pvperf_exit(void)
 {
 	pci_unregister_driver(&pvperf_pci_driver);
-	pvperf_cpus_exit();
+	pvperf_retry_exit();
 	pvperf_pmus_unregister();
 	pvperf_ids_exit();
 }

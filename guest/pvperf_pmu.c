@@ -12,12 +12,14 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpumask.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
 #include "pvperf_compat.h"
 #include "pvperf_cpu.h"
 #include "pvperf_pmu.h"
+#include "pvperf_retry.h"
 #include "pvperf_x86.h"
 
 static struct pmu *cpu_pmu;	/* NULL: the guest has its own */
@@ -159,6 +161,9 @@ static struct pvperf_id *event_id(struct perf_event *event)
 	if (ret)
 		return ERR_PTR(ret);
 
+	/* perf's core asks this too late for us. */
+	if (request.bound && !cpu_online(event->cpu))
+		return ERR_PTR(-ENODEV);
 	request.vcpu = pvperf_vcpu_of_cpu(event->cpu >= 0 ? event->cpu : raw_smp_processor_id());
 	if (request.bound && request.vcpu >= PVPERF_MAX_VCPUS)
 		return ERR_PTR(-ENOENT);
@@ -166,7 +171,7 @@ static struct pvperf_id *event_id(struct perf_event *event)
 		request.leader = to_pe(leader)->id;
 	id = pvperf_id_open(&request);
 	if (!IS_ERR(id))
-		pvperf_cpus_watch();
+		pvperf_retry_watch();
 	return id;
 }
 

@@ -25,7 +25,7 @@
 #define PVPERF_WAIT_US		200
 /* ... and, beyond it, what it saved up: a part of the time that passed. */
 #define PVPERF_WAIT_SHIFT	4
-#define PVPERF_WAIT_SAVED_US	20000
+#define PVPERF_WAIT_SAVED_US	50000
 
 /* OPEN takes the host's daemon and kernel; more than this is not an answer. */
 #define PVPERF_CALL_MS		3000

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Counts and times: what goes into event->count, what is taken off
+ * event->total_time_running.
+ *
+ * event->count grows only by differences of slot.count.  Whenever the count of
+ * a stretch of time is not known, that stretch is taken off, so that perf
+ * scales or says <not counted>; see pvperf_cpu.c for the cases.  perf's core
+ * adds the whole stretch by itself, so time is taken off after it did.
+ *
+ * The stretch is measured on perf's clock (event->tstamp), the gaps inside it
+ * on ours; the host's losses are in its own.  What cannot be taken off at once
+ * because of that remains as debt.  Called by pvperf_cpu.c alone, on the
+ * event's CPU with interrupts off.
+ */
+#include <linux/minmax.h>
+#include <linux/sched/clock.h>
+
+#include "pvperf_account.h"
+
+#define PVPERF_LOST_MAX		(3600ULL * NSEC_PER_SEC)	/* of one answer */
+
+void pvperf_account_begin(struct pvperf_event *pe)
+{
+	pe->mark = pe->event->tstamp;
+	pe->since = 0;
+	pe->gap = 0;
+}
+
+void pvperf_account_gap(struct pvperf_event *pe)
+{
+	u64 now = sched_clock();
+
+	if (pe->since)
+		pe->gap += now - pe->since;
+	pe->since = now;
+}
+
+/* Takes ns off the running time of the stretch that ends now. */
+static void take_off(struct pvperf_event *pe, u64 stretch, u64 ns)
+{
+	struct perf_event *event = pe->event;
+	u64 taken;
+
+	ns = min(ns, PVPERF_LOST_MAX) + pe->debt;
+	taken = min3(ns, stretch, event->total_time_running);
+	event->total_time_running -= taken;
+	pe->debt = min(ns - taken, PVPERF_LOST_MAX);
+}
+
+/* Closes the stretch and begins the next; returns its length. */
+static u64 next_stretch(struct pvperf_event *pe)
+{
+	s64 stretch = pe->event->tstamp - pe->mark;
+
+	/* perf's clock stands when somebody reads without updating it. */
+	if (stretch <= 0)
+		return 0;
+	pe->mark = pe->event->tstamp;
+	pe->since = sched_clock();
+	return stretch;
+}
+
+/* Adds what the slot says beyond the base; returns the ns that it lost. */
+static u64 settle(struct pvperf_event *pe, struct pvperf_base *base,
+		  const struct guest_perf_event *slot)
+{
+	u64 lost = 0;
+
+	if (slot->count > base->count)
+		local64_add(slot->count - base->count, &pe->event->count);
+	if (slot->time_lost > base->lost)
+		lost = min(slot->time_lost - base->lost, PVPERF_LOST_MAX);
+	base->count = slot->count;
+	base->lost = slot->time_lost;
+	pe->event->total_time_running += base->owed;
+	base->owed = 0;
+	return lost;
+}
+
+/* What the slot says beyond the base is nobody's. */
+static void settle_none(struct pvperf_base *base, const struct guest_perf_event *slot)
+{
+	base->count = slot->count;
+	base->lost = slot->time_lost;
+	base->owed = 0;
+}
+
+void pvperf_account_unknown(struct pvperf_event *pe)
+{
+	u64 stretch = next_stretch(pe);
+
+	pe->gap = 0;
+	take_off(pe, stretch, stretch);
+}
+
+void pvperf_account_known(struct pvperf_event *pe, struct pvperf_base *base,
+			  const struct guest_perf_event *slot)
+{
+	u64 lost = settle(pe, base, slot) + pe->gap;
+
+	pe->gap = 0;
+	take_off(pe, next_stretch(pe), lost);
+}
+
+void pvperf_account_late(struct pvperf_event *pe, struct pvperf_base *base)
+{
+	u64 before = pe->event->total_time_running;
+
+	pvperf_account_unknown(pe);
+	base->owed += before - pe->event->total_time_running;
+}
+
+void pvperf_account_rebase(struct pvperf_event *pe, struct pvperf_base *base,
+			   const struct guest_perf_event *slot)
+{
+	if (base->synced && base->debtor == pe)
+		pe->debt += settle(pe, base, slot);
+	else
+		settle_none(base, slot);
+	base->synced = true;
+	base->debtor = NULL;
+}
