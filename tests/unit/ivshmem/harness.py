@@ -6,6 +6,7 @@ own process, driven by lines on stdin: "connect", "read N", "leave" (exit, but
 a child keeps the socket open).
 """
 import array
+import atexit
 import json
 import os
 import select
@@ -147,11 +148,20 @@ class Daemon:
         self.close()
 
 
+def public(path):
+    """A copy of a file that every user can reach, wherever the tree lies."""
+    directory = tempfile.mkdtemp(prefix="pvperf-ivshmem-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    os.chmod(directory, 0o755)
+    return shutil.copy(path, directory)
+
+
 class Process:
     """A VMM in a process of its own; extra arguments stand on its command line."""
 
     def __init__(self, path, *args, user=None):
-        self.proc = subprocess.Popen([sys.executable, os.path.abspath(__file__), path, *args],
+        script = os.path.abspath(__file__) if user is None else public(__file__)
+        self.proc = subprocess.Popen([sys.executable, script, path, *args],
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                      user=user)
         self.pid = self.proc.pid

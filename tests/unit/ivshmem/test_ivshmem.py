@@ -12,7 +12,7 @@ import sys
 import time
 import unittest
 
-from harness import MAGIC, WAIT, Keeper, Peer, Process, window_size
+from harness import MAGIC, WAIT, Keeper, Peer, Process, public, window_size
 
 PROGRAM = None
 NOBODY = 65534
@@ -196,6 +196,7 @@ class Limits(Case):
     @root
     def test_too_many_fds_in_flight(self):
         self.keeper.stop()
+        self.keeper.argv[0] = public(PROGRAM)
         subprocess.run(["chown", "-R", str(NOBODY), self.keeper.dir], check=True)
         self.keeper.popen.update(
             user=NOBODY, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300)))
