@@ -61,26 +61,14 @@ static u64 next_stretch(struct pvperf_event *pe)
 	return stretch;
 }
 
-/* Adds what the slot says beyond the base; returns the ns that it lost. */
-static u64 settle(struct pvperf_event *pe, struct pvperf_base *base,
-		  const struct guest_perf_event *slot)
+/* The base is at the slot from here on; what it said beyond it is returned. */
+static void advance(struct pvperf_base *base, const struct guest_perf_event *slot,
+		    u64 *count, u64 *lost, u64 *owed)
 {
-	u64 lost = 0;
-
-	if (slot->count > base->count)
-		local64_add(slot->count - base->count, &pe->event->count);
-	if (slot->time_lost > base->lost)
-		lost = min(slot->time_lost - base->lost, PVPERF_LOST_MAX);
-	base->count = slot->count;
-	base->lost = slot->time_lost;
-	pe->event->total_time_running += base->owed;
-	base->owed = 0;
-	return lost;
-}
-
-/* What the slot says beyond the base is nobody's. */
-static void settle_none(struct pvperf_base *base, const struct guest_perf_event *slot)
-{
+	*count = slot->count > base->count ? slot->count - base->count : 0;
+	*lost = slot->time_lost > base->lost ? slot->time_lost - base->lost : 0;
+	*lost = min(*lost, PVPERF_LOST_MAX);
+	*owed = base->owed;
 	base->count = slot->count;
 	base->lost = slot->time_lost;
 	base->owed = 0;
@@ -97,8 +85,12 @@ void pvperf_account_unknown(struct pvperf_event *pe)
 void pvperf_account_known(struct pvperf_event *pe, struct pvperf_base *base,
 			  const struct guest_perf_event *slot)
 {
-	u64 lost = settle(pe, base, slot) + pe->gap;
+	u64 count, lost, owed;
 
+	advance(base, slot, &count, &lost, &owed);
+	local64_add(count, &pe->event->count);
+	pe->event->total_time_running += owed;
+	lost += pe->gap;
 	pe->gap = 0;
 	take_off(pe, next_stretch(pe), lost);
 }
@@ -111,13 +103,21 @@ void pvperf_account_late(struct pvperf_event *pe, struct pvperf_base *base)
 	base->owed += before - pe->event->total_time_running;
 }
 
-void pvperf_account_rebase(struct pvperf_event *pe, struct pvperf_base *base,
+/*
+ * The event that a late answer belongs to may run elsewhere by now, or have
+ * ended with its task.  So it goes where perf's core sums up copies that ended:
+ * those sums are atomic and part of what is read.
+ */
+void pvperf_account_rebase(struct pvperf_id *id, struct pvperf_base *base,
 			   const struct guest_perf_event *slot)
 {
-	if (base->synced && base->debtor == pe)
-		pe->debt += settle(pe, base, slot);
-	else
-		settle_none(base, slot);
+	u64 count, lost, owed;
+
+	advance(base, slot, &count, &lost, &owed);
+	if (base->synced && base->unsettled) {
+		atomic64_add(count, &id->event->child_count);
+		atomic64_add(owed - min(owed, lost), &id->event->child_total_time_running);
+	}
 	base->synced = true;
-	base->debtor = NULL;
+	base->unsettled = false;
 }

@@ -26,8 +26,11 @@ void pvperf_account_unknown(struct pvperf_event *pe);
 /* The answer is not there yet: the time is owed until it is. */
 void pvperf_account_late(struct pvperf_event *pe, struct pvperf_base *base);
 
-/* The base is brought up to the slot; a late answer is credited to its debtor. */
-void pvperf_account_rebase(struct pvperf_event *pe, struct pvperf_base *base,
+/*
+ * Nobody counts: the base is brought up to the slot.  An answer that came late
+ * is credited.
+ */
+void pvperf_account_rebase(struct pvperf_id *id, struct pvperf_base *base,
 			   const struct guest_perf_event *slot);
 
 #endif

@@ -58,13 +58,14 @@ struct pvperf_channel_ops {
 	 * On the CPU that runs as vcpu, interrupts off, not in an NMI.
 	 *
 	 * post() publishes calls as one batch and says which frame the first
-	 * one is; wait() waits for the frames before end; -EAGAIN: the host is
-	 * late, and late() is true until it has answered them after all.
+	 * one is; wait() waits for the frames before end, longer if patient;
+	 * -EAGAIN: the host is late, and late() is true until it has answered
+	 * them after all.
 	 */
 	bool (*late)(struct pvperf_channel *ch, u32 vcpu);
 	int (*post)(struct pvperf_channel *ch, u32 vcpu, u64 session,
 		    const struct pvperf_op *ops, unsigned int n, u32 *first);
-	int (*wait)(struct pvperf_channel *ch, u32 vcpu, u32 end);
+	int (*wait)(struct pvperf_channel *ch, u32 vcpu, u32 end, bool patient);
 	int (*result)(struct pvperf_channel *ch, u32 vcpu, u32 frame);
 	void (*slot)(struct pvperf_channel *ch, u32 row, u32 vcpu, struct guest_perf_event *copy);
 };

@@ -16,13 +16,13 @@
  *  - an event that it does not serve (down, new session, refused, late) stays
  *    scheduled, all its time is taken off, and a retry runs until it counts;
  *  - the answer to a READ or DISABLE comes too late: the time is taken off and
- *    owed; it is given back together with the count when the answer is there
- *    and the same event is the next one to look.
+ *    owed; it is given back together with the count when the answer is there.
  *
  * All state is per CPU and used with interrupts off, hence no lock.  Frames
  * are neither sent nor awaited in an NMI.
  */
 #include <linux/preempt.h>
+#include <linux/sched.h>
 #include <linux/smp.h>
 
 #include "pvperf_account.h"
@@ -161,7 +161,8 @@ static void entry_stop(struct pvperf_entry *entry, struct pvperf_base *base,
 	}
 	if (posted && error == -EAGAIN) {
 		pvperf_account_late(pe, base);
-		base->debtor = pe;
+		base->unsettled = true;
+		WRITE_ONCE(pe->id->unsettled, true);
 		return;
 	}
 	pvperf_account_unknown(pe);
@@ -178,6 +179,15 @@ static void entry_read(struct pvperf_entry *entry, struct pvperf_base *base,
 		entry_known(entry->pe, base, view);
 }
 
+/*
+ * Who reads, or disables from another CPU, or ends, gets no second chance to
+ * see the answer, and holds up nobody: it waits longer than a context switch.
+ */
+static bool patient(void)
+{
+	return in_hardirq() || (current->flags & PF_EXITING);
+}
+
 /* Sends the batch, waits for what is to be waited for, accounts. */
 static void batch_send(struct pvperf_cpu *cpu, struct pvperf_view *view)
 {
@@ -190,7 +200,7 @@ static void batch_send(struct pvperf_cpu *cpu, struct pvperf_view *view)
 	waited = posted;
 	if (!posted && cpu->nr_awaited)
 		waited = view->late ? -EAGAIN :
-			 ch->ops->wait(ch, view->vcpu, first + cpu->nr_awaited);
+			 ch->ops->wait(ch, view->vcpu, first + cpu->nr_awaited, patient());
 	/* A host that starts anew takes all frames as answered. */
 	if (ch->ops->session(ch) != view->session)
 		waited = -ESTALE;
@@ -212,7 +222,7 @@ static void batch_send(struct pvperf_cpu *cpu, struct pvperf_view *view)
 			entry->pe->epoch = 0;
 			base->owner = NULL;
 		}
-		if (entry->pe->wanted && !entry->pe->epoch)
+		if (base->unsettled || (entry->pe->wanted && !entry->pe->epoch))
 			cpu->retry = true;
 	}
 	cpu->nr_entries = 0;
@@ -303,9 +313,9 @@ static void start_one(struct pvperf_cpu *cpu, struct pvperf_view *view, struct p
 		cpu->retry |= view->hope;
 		return;
 	}
-	if (!base->synced || base->debtor) {
+	if (!base->synced || base->unsettled) {
 		slot_of(pe->id, view, &slot);
-		pvperf_account_rebase(pe, base, &slot);
+		pvperf_account_rebase(pe->id, base, &slot);
 	}
 	pe->epoch = base->epoch;
 	base->owner = pe;
@@ -521,6 +531,29 @@ void pvperf_cpu_retry(void *unused)
 			list_add_tail(&pe->changed, &cpu->changed);
 	if (!list_empty(&cpu->changed))
 		flush(cpu);
+}
+
+void pvperf_cpu_settle(void *data)
+{
+	struct pvperf_id *id = data;
+	struct guest_perf_event slot;
+	struct pvperf_view view;
+	struct pvperf_base *base;
+	u32 epoch;
+
+	rcu_read_lock();
+	view_take(&view);
+	epoch = id_epoch(id, &view);
+	if (epoch) {
+		base = base_of(id, epoch, &view);
+		if (base->unsettled && view.late) {
+			WRITE_ONCE(id->unsettled, true);
+		} else if (base->unsettled) {
+			slot_of(id, &view, &slot);
+			pvperf_account_rebase(id, base, &slot);
+		}
+	}
+	rcu_read_unlock();
 }
 
 void pvperf_cpus_init(void)

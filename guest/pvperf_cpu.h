@@ -47,6 +47,9 @@ void pvperf_cpu_end_txn(void);
 /* Starts what is wanted on this CPU and does not count; an IPI's function. */
 void pvperf_cpu_retry(void *unused);
 
+/* Credits an answer to this id that came late, if it is there now; an IPI's function. */
+void pvperf_cpu_settle(void *id);
+
 /* Once, before there are PMUs. */
 void pvperf_cpus_init(void);
 

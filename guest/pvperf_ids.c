@@ -23,6 +23,7 @@
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 
 #include "pvperf_ids.h"
 #include "pvperf_rows.h"
@@ -278,6 +279,23 @@ bool pvperf_ids_resume(void)
 	if (ch && !ch->foreign && !(list_empty(&open_ids) && list_empty(&closing_ids))) {
 		session = ch->ops->session(ch);
 		done = session && resume(ch, session);
+	}
+	mutex_unlock(&ids_lock);
+	return done;
+}
+
+bool pvperf_ids_settle(void (*look)(void *id))
+{
+	struct pvperf_id *id;
+	bool done = true;
+
+	mutex_lock(&ids_lock);
+	list_for_each_entry(id, &open_ids, node) {
+		if (!READ_ONCE(id->unsettled))
+			continue;
+		WRITE_ONCE(id->unsettled, false);
+		on_each_cpu(look, id, 1);
+		done &= !READ_ONCE(id->unsettled);
 	}
 	mutex_unlock(&ids_lock);
 	return done;

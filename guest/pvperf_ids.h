@@ -16,6 +16,7 @@
 
 #include "pvperf_channel.h"
 
+struct perf_event;
 struct pvperf_event;
 
 /*
@@ -27,8 +28,8 @@ struct pvperf_base {
 	u32			vcpu;
 	bool			synced;		/* count and lost are the slot's last ones */
 	bool			stuck;		/* enabled there, nobody counts: DISABLE it first */
+	bool			unsettled;	/* the last DISABLE was not answered in time */
 	struct pvperf_event	*owner;		/* the copy that counts now */
-	struct pvperf_event	*debtor;	/* the copy whose DISABLE was not answered in time */
 	u64			count;
 	u64			lost;
 	u64			owed;		/* ns taken off for an answer still to come */
@@ -41,6 +42,8 @@ struct pvperf_id {
 	u32				vcpu;		/* opened there */
 	bool				bound;		/* counts only there */
 	bool				leads;		/* others have it as leader */
+	bool				unsettled;	/* so is its base on some CPU */
+	struct perf_event		*event;		/* the one that the others are copies of */
 	u64				session;	/* under which it is open; 0: is not */
 	u32				epoch;		/* never 0 while open; another one after each OPEN */
 	struct pvperf_id __rcu		*leader;	/* of the host's group; NULL: none */
@@ -84,6 +87,9 @@ bool pvperf_ids_resume(void);
 
 /* Is anything open, and is some of it not open in the present session? */
 bool pvperf_ids_watch(bool *stale);
+
+/* Lets every CPU look again at ids with an answer that came late. */
+bool pvperf_ids_settle(void (*look)(void *id));
 
 /* -EBUSY: there is a channel already. */
 int pvperf_ids_attach(struct pvperf_channel *ch);

@@ -190,6 +190,8 @@ static int event_init(struct perf_event *event)
 	}
 	pe->event = event;
 	pe->id = id;
+	if (!event->parent)
+		id->event = event;
 	INIT_LIST_HEAD(&pe->active);
 	INIT_LIST_HEAD(&pe->changed);
 	INIT_LIST_HEAD(&pe->reading);

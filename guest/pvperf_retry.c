@@ -54,6 +54,7 @@ static void retry_fn(struct work_struct *work)
 	atomic_set(&retry_asked, 0);
 	done = pvperf_ids_resume();
 	on_each_cpu(pvperf_cpu_retry, NULL, 1);
+	done &= pvperf_ids_settle(pvperf_cpu_settle);
 
 	if (done && !atomic_read(&retry_asked)) {
 		WRITE_ONCE(retry_ms, PVPERF_RETRY_MIN_MS);

@@ -26,6 +26,8 @@
 /* ... and, beyond it, what it saved up: a part of the time that passed. */
 #define PVPERF_WAIT_SHIFT	4
 #define PVPERF_WAIT_SAVED_US	50000
+/* A wait that holds up nobody else. */
+#define PVPERF_WAIT_PATIENT_US	200000
 
 /* OPEN takes the host's daemon and kernel; more than this is not an answer. */
 #define PVPERF_CALL_MS		3000
@@ -52,6 +54,7 @@ struct pvperf_window {
 	void __iomem			*regs;
 	u64				wait_cycles;
 	u64				saved_cycles;
+	u64				patient_cycles;
 	struct pvperf_ring		rings[];	/* nr_vcpus, then the control area's */
 };
 
@@ -136,11 +139,11 @@ static int window_post(struct pvperf_channel *ch, u32 vcpu, u64 session,
 	return 0;
 }
 
-static int window_wait(struct pvperf_channel *ch, u32 vcpu, u32 end)
+static int window_wait(struct pvperf_channel *ch, u32 vcpu, u32 end, bool patient)
 {
 	struct pvperf_window *w = to_window(ch);
 	struct pvperf_ring *ring = &w->rings[vcpu];
-	u64 start, spent;
+	u64 start, spent, limit;
 	int ret = 0;
 
 	if (ring_reached(ring, end))
@@ -150,10 +153,13 @@ static int window_wait(struct pvperf_channel *ch, u32 vcpu, u32 end)
 	if (start > ring->last)
 		ring->saved = min(ring->saved + ((start - ring->last) >> PVPERF_WAIT_SHIFT),
 				  w->saved_cycles);
+	limit = w->wait_cycles + ring->saved;
+	if (patient)
+		limit = max(limit, w->patient_cycles);
 	do {
 		cpu_relax();
 		spent = pvperf_cycles() - start;
-		if (READ_ONCE(ch->dead) || spent > w->wait_cycles + ring->saved) {
+		if (READ_ONCE(ch->dead) || spent > limit) {
 			ret = -EAGAIN;
 			break;
 		}
@@ -436,6 +442,7 @@ struct pvperf_channel *pvperf_window_create(struct device *dev, void *window, u6
 	w->slots = window + PVPERF_SLOTS_OFFSET(id.nr_vcpus);
 	w->wait_cycles = pvperf_us_to_cycles(PVPERF_WAIT_US);
 	w->saved_cycles = pvperf_us_to_cycles(PVPERF_WAIT_SAVED_US);
+	w->patient_cycles = pvperf_us_to_cycles(PVPERF_WAIT_PATIENT_US);
 	for (i = 0; i < rings; i++) {
 		struct pvperf_ring *ring = &w->rings[i];
 
