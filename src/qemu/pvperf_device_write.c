@@ -171,10 +171,12 @@ pvperfDeviceUndo(const pvperfDeviceOps *ops,
 static pvperfDeviceOutcome
 pvperfDeviceVerify(const pvperfDeviceOps *ops,
                    gpointer ctx,
+                   const pvperfDeviceFacts *known,
                    pvperfDeviceVerdict verdict,
                    const char *before,
                    GError **error)
 {
+    pvperfDeviceFacts facts = *known;
     g_autofree char *after = NULL;
     g_autofree char *canon_before = pvperfDeviceCanonicalXML(before);
     g_autofree char *canon_after = NULL;
@@ -198,13 +200,21 @@ pvperfDeviceVerify(const pvperfDeviceOps *ops,
         return pvperfDeviceFail(error, PVPERF_DEVICE_OVERTAKEN,
                                 "somebody else defined the domain right after, and that stands");
 
+    /* nothing may be left to do, or it would be done again and again */
+    pvperfDeviceFactsFromXML(&facts, config);
+    facts.record = verdict == PVPERF_DEVICE_GIVE ? PVPERF_RECORD_GIVEN : PVPERF_RECORD_NONE;
     canon_after = pvperfDeviceCanonicalXML(after);
-    if (updated <= 1 && strcmp(canon_before, canon_after) == 0)
+    if (updated > 1)
+        why = "somebody else defined the domain at the same moment; "
+              "look whether that change is still there";
+    else if (strcmp(canon_before, canon_after) != 0)
+        why = "libvirt changed more than the device";
+    else if (pvperfDeviceDecide(&facts) == PVPERF_DEVICE_GIVE)
+        why = "libvirt did not keep the override that makes the device migratable; "
+              "migratable='no' does without";
+    else
         return PVPERF_DEVICE_DONE;
 
-    why = updated > 1 ? "somebody else defined the domain at the same moment; "
-                        "look whether that change is still there" :
-                        "libvirt changed more than the device";
     if (!pvperfDeviceUndo(ops, ctx, before, after, NULL))
         return pvperfDeviceFail(error, PVPERF_DEVICE_OVERTAKEN, "%s", why);
     return pvperfDeviceFail(error, PVPERF_DEVICE_UNDONE, "%s", why);
@@ -240,5 +250,5 @@ pvperfDeviceApply(const pvperfDeviceOps *ops,
         return pvperfDeviceFail(error, PVPERF_DEVICE_CHANGED, "the XML changed meanwhile");
     if (!ops->define(ctx, xml, error))
         return PVPERF_DEVICE_FAILED;
-    return pvperfDeviceVerify(ops, ctx, verdict, before, error);
+    return pvperfDeviceVerify(ops, ctx, facts, verdict, before, error);
 }

@@ -138,6 +138,7 @@ typedef enum {
     UNDEFINED_BEFORE_DEFINE,
     DEFINE_FAILS,
     LIBVIRT_CHANGES_MORE,
+    LIBVIRT_DROPS_OVERRIDE,
     NO_DOMAIN,
 } testRace;
 
@@ -217,6 +218,12 @@ testDefine(gpointer ctx,
         g_free(lv->xml);
         lv->xml = g_steal_pointer(&more);
     }
+    if (lv->race == LIBVIRT_DROPS_OVERRIDE) {
+        char *begin = strstr(lv->xml, "<qemu:override>");
+        char *end = strstr(lv->xml, "</qemu:override>") + strlen("</qemu:override>");
+
+        memmove(begin, end, strlen(end) + 1);
+    }
     return true;
 }
 
@@ -287,6 +294,9 @@ static const struct {
     { "define fails", DEFINE_FAILS, PVPERF_DEVICE_FAILED, "libvirt: no ivshmem", 0, false, "1048576" },
     { "libvirt changes more", LIBVIRT_CHANGES_MORE, PVPERF_DEVICE_UNDONE,
       "libvirt changed more than the device", 2, false, "1048576" },
+    { "libvirt drops the override", LIBVIRT_DROPS_OVERRIDE, PVPERF_DEVICE_UNDONE,
+      "libvirt did not keep the override that makes the device migratable; migratable='no' does without",
+      2, false, "1048576" },
     { "no domain", NO_DOMAIN, PVPERF_DEVICE_FAILED, "libvirt: no domain", 0, false, "1048576" },
 };
 

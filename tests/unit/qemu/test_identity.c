@@ -211,15 +211,9 @@ testStartTime(void)
 static void
 testAlive(void)
 {
-    pid_t pid = fork();
-    int pidfd;
+    pid_t pid = testSleeper();
+    int pidfd = syscall(SYS_pidfd_open, pid, 0);
 
-    g_assert_cmpint(pid, >=, 0);
-    if (pid == 0) {
-        pause();
-        _exit(0);
-    }
-    pidfd = syscall(SYS_pidfd_open, pid, 0);
     g_assert_cmpint(pidfd, >=, 0);
     g_assert_true(pvperfIdentityAlive(pidfd));
     kill(pid, SIGKILL);

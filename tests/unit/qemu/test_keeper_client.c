@@ -111,11 +111,7 @@ testSetUp(testKeeper *keeper)
     memset(keeper, 0, sizeof(*keeper));
     keeper->dir = testDirNew();
     keeper->path = g_build_filename(keeper->dir, "keeper.sock", NULL);
-    keeper->process = fork();
-    if (keeper->process == 0) {
-        pause();
-        _exit(0);
-    }
+    keeper->process = testSleeper();
     keeper->window = memfd_create("window", MFD_CLOEXEC);
     testListen(keeper);
     keeper->client = pvperfKeeperClientNew(keeper->path, &handlers, keeper);

@@ -4,6 +4,10 @@
  */
 #include "test_util.h"
 
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
 #include <glib/gstdio.h>
 
 
@@ -55,6 +59,30 @@ testFile(const char *dir,
     g_assert_cmpint(g_mkdir_with_parents(parent, 0755), ==, 0);
     g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0644, &error);
     g_assert_no_error(error);
+}
+
+
+void
+testEndsWithUs(gpointer opaque)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+
+pid_t
+testSleeper(void)
+{
+    pid_t pid = fork();
+
+    g_assert_cmpint(pid, >=, 0);
+    if (pid == 0) {
+        testEndsWithUs(NULL);
+        close(STDOUT_FILENO);
+        close(STDERR_FILENO);
+        for (;;)
+            pause();
+    }
+    return pid;
 }
 
 

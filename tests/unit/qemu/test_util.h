@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include <glib.h>
 
@@ -16,6 +17,12 @@ void testDirRemove(char *dir);
 void testFile(const char *dir,
               const char *name,
               const char *text);
+
+/* A process that sleeps and ends with the test; reap it. */
+pid_t testSleeper(void);
+
+/* For GSubprocessLauncher: the child ends with the test. */
+void testEndsWithUs(gpointer opaque);
 
 /* Run the main context until @done says so; fails the test after 10 s. */
 void testRunUntil(bool (*done)(gpointer opaque),
