@@ -15,6 +15,7 @@
 #include "pvperf_isolate.h"
 #include "pvperf_log.h"
 #include "pvperf_poll.h"
+#include "pvperf_sched.h"
 
 /* Large and alive for the whole process: not on the stack. */
 static pvperfMessages messages;
@@ -120,6 +121,7 @@ main(int argc,
         !pvperfIsolateMemory())
         return EXIT_FAILURE;
 
+    pvperfSchedShortSlices();
     pvperfMessagesInit(&messages, listen_fd);
     return pvperfPollRun(&messages);
 }
