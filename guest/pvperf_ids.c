@@ -414,13 +414,14 @@ static void orphan_siblings(struct pvperf_id *leader)
 			RCU_INIT_POINTER(id->leader, NULL);
 }
 
-void pvperf_id_put(struct pvperf_id *id)
+bool pvperf_id_put(struct pvperf_id *id)
 {
 	struct pvperf_channel *ch;
+	bool closed = true;
 	u64 session;
 
 	if (!refcount_dec_and_test(&id->refs))
-		return;
+		return true;
 
 	mutex_lock(&ids_lock);
 	orphan_siblings(id);
@@ -429,10 +430,13 @@ void pvperf_id_put(struct pvperf_id *id)
 	ch = current_channel();
 	if (session && ch && session == hello_session && session == ch->ops->session(ch) &&
 	    ch->ops->close(ch, session, id->id))
-		list_move(&id->node, &closing_ids);
-	else
+		closed = false;
+	if (closed)
 		id_release(id);
+	else
+		list_move(&id->node, &closing_ids);
 	mutex_unlock(&ids_lock);
+	return closed;
 }
 
 /* ---- The channel ----------------------------------------------------------------- */

@@ -74,7 +74,8 @@ extern struct pvperf_channel __rcu *pvperf_channel;
 /* Process context. */
 struct pvperf_id *pvperf_id_open(const struct pvperf_id_request *request);
 struct pvperf_id *pvperf_id_get(struct pvperf_id *id);
-void pvperf_id_put(struct pvperf_id *id);
+/* False: it could not be closed yet, a retry is due. */
+bool pvperf_id_put(struct pvperf_id *id);
 void pvperf_id_refuse(const struct guest_perf_attr *attr, const char *name, const char *text,
 		      u64 limit);
 void pvperf_ids_last_refusal(struct pvperf_refusal *refusal);

@@ -142,7 +142,8 @@ static void pvperf_event_destroy(struct perf_event *event)
 {
 	struct pvperf_event *pe = to_pe(event);
 
-	pvperf_id_put(pe->id);
+	if (!pvperf_id_put(pe->id))
+		pvperf_retry_ask();
 	event->pmu_private = NULL;
 	kfree(pe);
 }

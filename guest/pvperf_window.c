@@ -31,6 +31,7 @@
 
 /* OPEN takes the host's daemon and kernel; more than this is not an answer. */
 #define PVPERF_CALL_MS		3000
+#define PVPERF_ROOM_MS		500
 #define PVPERF_CALL_SPIN_US	100
 #define PVPERF_CALL_SLEEP_US	50
 #define PVPERF_CALL_SLEEP_MAX	2000
@@ -257,10 +258,18 @@ static int control_call(struct pvperf_window *w, const struct pvperf_frame *fram
 	return result->ret;
 }
 
-/* Params are used in the order of frames, so that few may be in flight. */
-static bool control_full(struct pvperf_window *w)
+/* Waits until at most this many calls are in flight. */
+static int control_room(struct pvperf_window *w, u32 flying)
 {
-	return ring_room(&w->rings[w->ch.nr_vcpus]) <= PVPERF_NR_FRAMES - PVPERF_NR_PARAMS;
+	struct pvperf_ring *ring = &w->rings[w->ch.nr_vcpus];
+	unsigned long until = jiffies + msecs_to_jiffies(PVPERF_ROOM_MS);
+
+	while (ring_room(ring) < PVPERF_NR_FRAMES - flying) {
+		if (READ_ONCE(w->ch.dead) || time_after(jiffies, until))
+			return -EBUSY;
+		usleep_range(PVPERF_CALL_SLEEP_US, 2 * PVPERF_CALL_SLEEP_US);
+	}
+	return 0;
 }
 
 static int window_hello(struct pvperf_channel *ch, u64 session)
@@ -275,7 +284,7 @@ static int window_hello(struct pvperf_channel *ch, u64 session)
 		.a2 = PVPERF_DRIVER_MAJOR << 16 | PVPERF_DRIVER_MINOR << 8 | PVPERF_DRIVER_PATCH,
 	};
 
-	return control_full(w) ? -EBUSY : control_call(w, &frame, &result);
+	return control_room(w, PVPERF_NR_FRAMES - 1) ?: control_call(w, &frame, &result);
 }
 
 static int window_close(struct pvperf_channel *ch, u64 session, s32 id)
@@ -290,7 +299,7 @@ static int window_close(struct pvperf_channel *ch, u64 session, s32 id)
 		.a1 = id,
 	};
 
-	if (control_full(w))
+	if (control_room(w, PVPERF_NR_FRAMES - 1))
 		return -EBUSY;
 	ring_put(ring, n, &frame);
 	ring_publish(w, ring, n + 1);
@@ -320,8 +329,9 @@ static int window_open(struct pvperf_channel *ch, u64 session, const struct pvpe
 	BUILD_BUG_ON(PVPERF_OPEN_NO_LEADER != (u32)-1);
 
 	memset(result, 0, sizeof(*result));
-	if (control_full(w))
-		return -EBUSY;
+	/* Its param is that of the frame PVPERF_NR_PARAMS before it. */
+	if (control_room(w, PVPERF_NR_PARAMS - 1))
+		return -EAGAIN;
 
 	param->attr = *open->attr;
 	param->param.attr_addr = addr + offsetof(struct pvperf_param, attr);
