@@ -276,9 +276,12 @@ bool pvperf_ids_resume(void)
 
 	mutex_lock(&ids_lock);
 	ch = current_channel();
-	if (ch && !ch->foreign && !(list_empty(&open_ids) && list_empty(&closing_ids))) {
+	if (ch && !ch->foreign) {
 		session = ch->ops->session(ch);
-		done = session && resume(ch, session);
+		if (session)
+			done = resume(ch, session);
+		else
+			done = list_empty(&open_ids) && list_empty(&closing_ids);
 	}
 	mutex_unlock(&ids_lock);
 	return done;
@@ -456,20 +459,34 @@ int pvperf_ids_attach(struct pvperf_channel *ch)
 	return ret;
 }
 
-void pvperf_ids_detach(struct pvperf_channel *ch)
+/* The host is not to count on for a driver that is gone. */
+static void close_all(struct pvperf_channel *ch)
 {
+	u64 session = ch->foreign ? 0 : ch->ops->session(ch);
+	bool answers = session && session == hello_session;
 	struct pvperf_id *id;
 
+	list_for_each_entry(id, &open_ids, node) {
+		answers = answers && (id->session != session ||
+				      !ch->ops->close(ch, session, id->id));
+		WRITE_ONCE(id->session, 0);
+	}
+	if (answers)
+		retry_closing(ch, session);
+	forget_closing();
+}
+
+void pvperf_ids_detach(struct pvperf_channel *ch)
+{
 	WRITE_ONCE(ch->dead, true);
 	mutex_lock(&ids_lock);
 	RCU_INIT_POINTER(pvperf_channel, NULL);
-	list_for_each_entry(id, &open_ids, node)
-		WRITE_ONCE(id->session, 0);
-	forget_closing();
-	mutex_unlock(&ids_lock);
 
 	/* CPUs use it with interrupts off, under rcu_read_lock(). */
 	synchronize_rcu();
+	WRITE_ONCE(ch->dead, false);
+	close_all(ch);
+	mutex_unlock(&ids_lock);
 }
 
 void pvperf_ids_exit(void)
