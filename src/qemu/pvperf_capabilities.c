@@ -116,9 +116,11 @@ pvperfCapabilitiesExplain(const pvperfHostFacts *host,
     case EACCES:
     case EPERM:
         return g_strdup_printf("the daemon may not open it: kernel.perf_event_paranoid is %d, "
-                               "which asks for CAP_PERFMON%s", host->perf_event_paranoid,
+                               "which asks for %s", host->perf_event_paranoid,
                                host->perf_event_paranoid >= 3 ?
-                               " and (Debian) CAP_SYS_ADMIN; 'sysctl kernel.perf_event_paranoid=2' lowers it" : "");
+                               "CAP_PERFMON and (Debian) CAP_SYS_ADMIN; "
+                               "'sysctl kernel.perf_event_paranoid=2' lowers it" :
+                               "CAP_PERFMON; 'sysctl kernel.perf_event_paranoid=1' does without");
     case EOPNOTSUPP:
         if (host->has_pmu)
             return g_strdup("the host's KVM mediates the PMU and keeps guest-only events for itself");

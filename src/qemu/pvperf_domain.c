@@ -12,6 +12,10 @@
 
 #include "pvperf_domain_priv.h"
 
+/* libvirt tells that a domain stopped this long after its connection closed,
+ * at most; until then nothing is said of a connection that is missing */
+#define PVPERF_ENDED_MS 2000
+
 
 pvperfDomain *
 pvperfDomainNew(const char *uuid,
@@ -33,6 +37,7 @@ pvperfDomainFree(pvperfDomain *dom)
     if (!dom)
         return;
     g_clear_handle_id(&dom->timer, g_source_remove);
+    g_clear_handle_id(&dom->ended, g_source_remove);
     pvperfBackendClientFree(dom->client);
     pvperfProcessFree(dom->process);
     pvperfReadingFree(dom->reading);
@@ -291,10 +296,13 @@ pvperfDomainFactsGet(const pvperfDomain *dom,
     facts->live_element = pvperfDomainXMLHasElement(reading->live);
     facts->off = def && def->state == PVPERF_TRISTATE_NO;
     facts->live_devices = reading->live ? reading->live->device.count : 0;
+    facts->short_device = facts->live_devices == 1 &&
+        reading->live->device.vectors < reading->live->max_vcpus;
     facts->config_devices = reading->config ? reading->config->device.count : 0;
     facts->keeper = dom->host->keeper;
     facts->peer = dom->peer != NULL;
     facts->backend = dom->backend;
+    facts->countable = dom->host->classes_available != 0;
     facts->ready = dom->client && pvperfBackendClientReady(dom->client);
     facts->verdict = dom->verdict;
 }
@@ -312,7 +320,7 @@ pvperfDomainUpdateState(pvperfDomain *dom)
     bool was_listed = dom->listed;
 
     dom->listed = listed;
-    if (!listed)
+    if (!listed || dom->ended)
         return;
     pvperfDomainFactsGet(dom, &facts);
     state = pvperfDomainStateDecide(&facts, &text);
@@ -353,7 +361,19 @@ pvperfDomainSetReading(pvperfDomain *dom,
 {
     pvperfReadingFree(dom->reading);
     dom->reading = reading;
+    g_clear_handle_id(&dom->ended, g_source_remove);
     pvperfDomainUpdate(dom);
+}
+
+
+static gboolean
+pvperfDomainNotEnded(gpointer opaque)
+{
+    pvperfDomain *dom = opaque;
+
+    dom->ended = 0;
+    pvperfDomainUpdate(dom);
+    return G_SOURCE_REMOVE;
 }
 
 
@@ -363,11 +383,14 @@ pvperfDomainSetPeer(pvperfDomain *dom,
 {
     if (dom->peer == peer)
         return;
+    g_clear_handle_id(&dom->ended, g_source_remove);
     if (dom->peer) {
         g_clear_pointer(&dom->peer, pvperfPeerUnref);
+        dom->ended = g_timeout_add(PVPERF_ENDED_MS, pvperfDomainNotEnded, dom);
         pvperfDomainUpdate(dom);
     }
     if (peer) {
+        g_clear_handle_id(&dom->ended, g_source_remove);
         dom->peer = pvperfPeerRef(peer);
         pvperfDomainUpdate(dom);
     }

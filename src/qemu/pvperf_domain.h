@@ -54,6 +54,7 @@ struct _pvperfDomain {
     char *uuid;
     pvperfReading *reading;     /* NULL: libvirt has not told yet */
     pvperfPeer *peer;
+    guint ended;                /* timer: QEMU hung up, and libvirt is about to tell */
 
     /* backend */
     pvperfBackendState backend;

@@ -112,10 +112,18 @@ pvperfDomainStateServed(const pvperfDomainFacts *facts,
             "pvperf-ivshmem is not running";
         return PVPERF_DOMAIN_UNAVAILABLE;
     }
+    if (!facts->countable) {
+        *reason = "the host can count nothing: 'virsh-pvperf capabilities' says why";
+        return PVPERF_DOMAIN_UNAVAILABLE;
+    }
     switch (facts->backend) {
     case PVPERF_BACKEND_UP:
-        if (facts->ready)
+        if (facts->ready) {
+            if (facts->short_device)
+                *reason = "the device has fewer vectors than the domain may have vCPUs: "
+                          "those beyond do not count until the next cold start";
             return PVPERF_DOMAIN_ON;
+        }
         *reason = "its backend is being started";
         return PVPERF_DOMAIN_UNAVAILABLE;
     case PVPERF_BACKEND_BACKOFF:

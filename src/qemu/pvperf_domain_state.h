@@ -71,9 +71,11 @@ struct _pvperfDomainFacts {
     bool off;                   /* state='off' */
     unsigned int live_devices;
     unsigned int config_devices;
+    bool short_device;          /* the live device has fewer vectors than there may be vCPUs */
     bool keeper;
     bool peer;
     pvperfBackendState backend;
+    bool countable;             /* the host can count something */
     bool ready;                 /* the backend is set up */
     pvperfDeviceVerdict verdict;
 };

@@ -403,7 +403,10 @@ const pvperfCapabilities *
 pvperfDriverProbe(pvperfDriver *driver)
 {
     pvperfCapabilitiesProbe(&driver->caps, pvperfBrokerPerfEventOpen);
-    driver->host.classes_available = driver->caps.classes_available;
+    if (driver->host.classes_available != driver->caps.classes_available) {
+        driver->host.classes_available = driver->caps.classes_available;
+        pvperfDriverUpdateAll(driver);
+    }
     return &driver->caps;
 }
 

@@ -294,7 +294,8 @@ static const struct {
     { EOPNOTSUPP, 2, false, "none", "the host has no PMU that its kernel knows" },
     { ENOSYS, 2, true, "none", "the host's kernel has no perf" },
     { EACCES, 2, true, "none",
-      "the daemon may not open it: kernel.perf_event_paranoid is 2, which asks for CAP_PERFMON" },
+      "the daemon may not open it: kernel.perf_event_paranoid is 2, which asks for CAP_PERFMON; "
+      "'sysctl kernel.perf_event_paranoid=1' does without" },
     { EACCES, 3, true, "none",
       "the daemon may not open it: kernel.perf_event_paranoid is 3, which asks for CAP_PERFMON and (Debian) "
       "CAP_SYS_ADMIN; 'sysctl kernel.perf_event_paranoid=2' lowers it" },

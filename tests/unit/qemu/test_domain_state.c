@@ -112,7 +112,7 @@ testBackoff(void)
 #pragma GCC diagnostic ignored "-Woverride-init"
 #define SERVED .active = true, .running = true, .persistent = true, .live_element = true, \
     .live_devices = 1, .config_devices = 1, .keeper = true, .peer = true, \
-    .backend = PVPERF_BACKEND_UP, .ready = true
+    .backend = PVPERF_BACKEND_UP, .ready = true, .countable = true
 #define SHUT_OFF .persistent = true, .keeper = true, .config_devices = 1
 
 static const struct {
@@ -136,6 +136,10 @@ static const struct {
       PVPERF_DOMAIN_UNAVAILABLE, "its backend is being started" },
     { "started paused", { SERVED, .running = false, .ready = false, .backend = PVPERF_BACKEND_NONE },
       PVPERF_DOMAIN_ON, "the domain is paused" },
+    { "more vCPUs than vectors", { SERVED, .short_device = true }, PVPERF_DOMAIN_ON,
+      "the device has fewer vectors" },
+    { "host without rights", { SERVED, .countable = false }, PVPERF_DOMAIN_UNAVAILABLE,
+      "the host can count nothing" },
     { "keeper lost", { SERVED, .keeper = false }, PVPERF_DOMAIN_ON, "" },
     { "no connection", { SERVED, .peer = false, .backend = PVPERF_BACKEND_NONE, .ready = false },
       PVPERF_DOMAIN_UNAVAILABLE, "pvperf-ivshmem does not know QEMU's connection" },
