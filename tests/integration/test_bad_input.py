@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What is wrong is said clearly, and the VM starts and runs all the same."""
 
-from harness import Guest, XMLNS, bare, check, main, run, step, wait_for
+import re
+import time
+
+from harness import Guest, XMLNS, bare, check, main, run, step
 from harness.host import EDITOR, built
 
 
@@ -111,14 +114,12 @@ def removed_by_hand(host):
     host.edit(guest.name, bare())
     guest.wait_device()
     xml = guest.dumpxml(inactive=True)
-    import re
     without = re.sub(r"<shmem .*?</shmem>", "", xml, flags=re.DOTALL)
     without = re.sub(r"<qemu:override>.*?</qemu:override>", "", without, flags=re.DOTALL)
     with open("/run/byhand.xml", "w", encoding="utf-8") as file:
         file.write(without)
     host.virsh("define", "/run/byhand.xml")
     guest.wait_state("unmanaged")
-    import time
     time.sleep(2)
     check(not guest.has_device(inactive=True), "the daemon put it back")
     runs_without(host, guest)

@@ -10,22 +10,24 @@ SWITCHES = "pvperf/vcpu-switches/"
 MS = 1000000
 
 
+def check_clock(counts, ms):
+    """Of ms of work: the guest's clock runs on while its vCPU waits for a CPU, the vCPU's does not."""
+    check(ms * MS // 5 < counts["vcpu-clock"] < 3 * ms * MS, "%d ms of work gave %s", ms, counts)
+
+
 @step
 def task(host, guest):
-    counts = check_equal(guest, VCPU, "work burn 500")
-    check(counts["vcpu-clock"] > 300 * MS, "500 ms of work gave %d ns of vcpu-clock", counts["vcpu-clock"])
+    check_clock(check_equal(guest, VCPU, "work burn 500"), 500)
 
 
 @step
 def moves_over_all_vcpus(host, guest):
-    counts = check_equal(guest, VCPU, "work hop 3 100")
-    check(counts["vcpu-clock"] > 400 * MS, "600 ms of work gave %d ns of vcpu-clock", counts["vcpu-clock"])
+    check_clock(check_equal(guest, VCPU, "work hop 3 100"), 600)
 
 
 @step
 def inherited(host, guest):
-    counts = check_equal(guest, VCPU, "work tree 4 100")
-    check(counts["vcpu-clock"] > 500 * MS, "800 ms of work gave %d ns of vcpu-clock", counts["vcpu-clock"])
+    check_clock(check_equal(guest, VCPU, "work tree 4 100"), 800)
 
 
 @step
@@ -40,8 +42,11 @@ def switched_often(host, guest):
 
 @step
 def whole_system(host, guest):
-    counts = check_equal(guest, VCPU, "work burn 500", "-a")
-    check(counts["vcpu-clock"] > 300 * MS, "500 ms of work gave %d ns of vcpu-clock", counts["vcpu-clock"])
+    before = guest.vcpu_time()
+    counts = check_equal(guest, VCPU, "work burn 2000", "-a")
+    time = guest.vcpu_time() - before
+    check(time // 2 < counts["vcpu-clock"] < time,
+          "the vCPUs ran for %d ns around a vcpu-clock of %d ns", time, counts["vcpu-clock"])
 
 
 @step
@@ -92,7 +97,7 @@ def two_at_once(host, guest):
         delta = after[event]["count"] - before[event]["count"]
         check(len(values) == 2 and sum(values) == delta, "%s: guest %s, host %d", event, values, delta)
     clocks = [int(line.split(",")[0]) for line in guest.out("grep -h vcpu-clock /tmp/stat1 /tmp/stat2").splitlines()]
-    check(min(clocks) > 300 * MS, "600 ms of work each gave %s ns", clocks)
+    check(min(clocks) > 100 * MS, "600 ms of work each gave %s ns", clocks)
 
 
 @step
@@ -108,19 +113,19 @@ def same_event_twice(host, guest):
 
 @step
 def attached_and_detached(host, guest):
-    guest.run("work burn 1500 >/dev/null & echo $! >/tmp/pid")
+    guest.run("work burn 5000 >/dev/null & echo $! >/tmp/pid")
     before = guest.totals()
     guest.run("perf stat --no-scale -x, -o /tmp/stat -e %s -p $(cat /tmp/pid) -- sleep 0.5" % CLOCK)
     after = guest.totals()
     value = int(guest.out("grep vcpu-clock /tmp/stat").split(",")[0])
     delta = after["vcpu-clock"]["count"] - before["vcpu-clock"]["count"]
-    check(value == delta and value > 200 * MS, "guest %d, host %d", value, delta)
-    guest.run("kill $(cat /tmp/pid); wait")
+    check(value == delta and value > 100 * MS, "guest %d, host %d", value, delta)
+    guest.run("kill $(cat /tmp/pid)")
 
 
 @step
 def hardware_events(host, guest):
-    events = {event["event"]: event for event in host.pvperf_json("capabilities")["events"]}
+    events = {event["name"]: event for event in host.pvperf_json("capabilities")["events"]}
     if events["cycles"]["available"]:
         check_equal(guest, ("cycles", "instructions"), "work burn 300")
         return
@@ -149,7 +154,7 @@ def batches_per_switch(host, guest):
     batches = after["batches"] - before["batches"]
     ops = {name: after["ops"][name] - before["ops"].get(name, 0) for name in after["ops"]}
     print("     %d context switches, %d batches, frames: %s" % (switches, batches, ops), flush=True)
-    check(switches >= 2000, "only %s switches", switches)
+    check(switches >= 1000, "only %s switches", switches)
     check(batches <= 2 * switches + 100, "%d batches for %d switches", batches, switches)
     check(ops["enable"] + ops["disable"] <= 2 * 2 * switches + 200, "frames: %s", ops)
 

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A VM's life with pvperf in it: given by libvirt's own means, rebooted, reset, stopped, saved."""
 
+import os
+import signal
 import time
 
-from harness import Failure, Guest, XMLNS, bare, check, check_equal, main, step, wait_for
+from harness import Guest, XMLNS, bare, check, check_equal, main, step, wait_for
 
 EVENTS = ("vcpu-clock", "vcpu-switches")
 
@@ -137,8 +139,6 @@ def crashed(host):
     guest = vm(host)
     with open("/proc/%d/comm" % guest.pid(), encoding="ascii") as name:
         check("qemu" in name.read(), "pid %d is not QEMU", guest.pid())
-    import os
-    import signal
     os.kill(guest.pid(), signal.SIGKILL)
     wait_for(lambda: guest.state() == "shut off", "libvirt to see that QEMU died")
     guest.disconnect()

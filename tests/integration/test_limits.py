@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the operator's limits do to the guest, and how the guest's user learns of it."""
 
-from harness import NOT_SUPPORTED, Failure, Guest, bare, check, check_equal, main, stat, stat_list, step, wait_for
+from harness import NOT_SUPPORTED, Guest, bare, check, check_equal, main, stat, stat_list, step, wait_for
 
 CLOCK = "pvperf/vcpu-clock/"
 

@@ -204,6 +204,18 @@ class Guest:
     def stats(self):
         return self.host.pvperf_json("stats", self.name)[0]
 
+    def vcpu_time(self):
+        """CPU time of the vCPU threads in ns, as the host's scheduler counts it."""
+        total = 0
+        pid = self.pid()
+        for task in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/comm" % (pid, task), encoding="ascii") as comm:
+                if not comm.read().startswith("CPU "):
+                    continue
+            with open("/proc/%d/task/%s/schedstat" % (pid, task), encoding="ascii") as schedstat:
+                total += int(schedstat.read().split()[0])
+        return total
+
     def check_kernel(self):
         """No complaint of the guest's kernel, in this boot."""
         bad = self.run(r"dmesg | grep -E 'BUG:|Oops|WARNING:|Call Trace|rcu.*stall|general protection'",

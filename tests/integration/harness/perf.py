@@ -6,6 +6,9 @@ from .process import Failure
 NOT_SUPPORTED = "<not supported>"
 NOT_COUNTED = "<not counted>"
 
+TRIES = 4
+NOTHING = {"count": 0}
+
 
 class Stat:
     """What perf stat says of one event: lines of one event (CPUs, intervals) are added up."""
@@ -84,19 +87,26 @@ def perf_name(event):
     return "pvperf/%s/" % event if event.startswith("vcpu-") else event
 
 
-def check_equal(guest, events, command, options="", timeout=120, least=80):
+def check_equal(guest, events, command, options="", timeout=120, least=50):
     """Count events (our names) and fail unless the host's totals grew by exactly what perf says.
 
     What is compared is what was counted: perf is told not to scale up for the
-    time in which an event waited for the host. That share may not be large.
+    time in which an event waited for the host, and that share may not be
+    large. On a host that is short of CPUs an answer may come later than a
+    guest may wait; if nothing follows it the guest never has that count and
+    says so in the time. So a guest that has less is measured again, one that
+    has more is not.
     """
-    before = guest.totals()
-    stats = stat(guest, ",".join(perf_name(event) for event in events), command, "--no-scale " + options, timeout)
-    after = guest.totals()
-    for event in events:
-        found = stats[perf_name(event)]
-        count = after[event]["count"] - before.get(event, {"count": 0})["count"]
-        if found.value != count or found.percent < least:
-            raise Failure("%s of `%s`: guest %s at %.2f %%, host %d" % (
-                event, command, found.value, found.percent, count))
-    return {event: stats[perf_name(event)].value for event in events}
+    for _ in range(TRIES):
+        before = guest.totals()
+        stats = stat(guest, ",".join(perf_name(event) for event in events), command,
+                     "--no-scale " + options, timeout)
+        after = guest.totals()
+        pairs = {event: (stats[perf_name(event)], after[event]["count"] - before.get(event, NOTHING)["count"])
+                 for event in events}
+        if all(found.value == count and found.percent >= least for found, count in pairs.values()):
+            return {event: found.value for event, (found, count) in pairs.items()}
+        print("     again: (guest, host) of `%s`: %s" % (command, pairs), flush=True)
+        if any(isinstance(found.value, str) or found.value > count for found, count in pairs.values()):
+            break
+    raise Failure("(guest, host) of `%s`: %s" % (command, pairs))
