@@ -7,6 +7,8 @@ import time
 from harness import Guest, check, check_equal, main, pss_kib, step, wakeups
 
 SECONDS = 5
+# libvirtd asks each of its clients every 5 seconds whether it is still there.
+ALLOWED = {"pvperf-backend": 0, "pvperf-ivshmem": 0, "virtpvperfd": 2}
 
 
 def processes(host):
@@ -21,7 +23,7 @@ def check_quiet(host):
     time.sleep(SECONDS)
     woken = {name: wakeups(pid) - before[name] for name, pid in pids.items()}
     print("     wake-ups in %d s: %s" % (SECONDS, woken), flush=True)
-    check(not any(woken.values()), "woken while nothing is counted: %s", woken)
+    check(all(woken[name] <= ALLOWED[name] for name in woken), "woken while nothing is counted: %s", woken)
 
 
 @step
@@ -41,7 +43,7 @@ def memory(host, guest):
         pss, private = pss_kib(pid)
         print("     %s: PSS %d KiB, private %d KiB" % (name, pss, private), flush=True)
         if name == "pvperf-backend":
-            check(private <= 2048, "a backend's private memory is %d KiB, allowed are 2048", private)
+            check(pss <= 2048, "a backend's PSS is %d KiB, allowed are 2048", pss)
 
 
 main(guest=lambda host: Guest(host, max_vcpus=2).up())

@@ -107,6 +107,9 @@ def main(start=lambda host: host.start(), guest=None):
     name = os.path.splitext(os.path.basename(inspect.stack()[1].filename))[0]
     enter_private_host(name)
     only = sys.argv[1:]
+    for wanted in only:
+        if wanted not in [function.__name__ for function in STEPS]:
+            sys.exit("no such step: %s" % wanted)
     directory = os.path.join(BUILD, "tests", "logs", name)
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)
