@@ -55,6 +55,7 @@ def device_removed_with_events_live(host, guest):
         guest.run("while pidof perf >/dev/null; do sleep 0.1; done")
         guest.run("echo 1 >/sys/bus/pci/rescan")
         guest.wait_driver()
+        guest.wait_closed()
         check_equal(guest, EVENTS, "work hop 1 50")
     guest.check_kernel()
 
@@ -76,21 +77,22 @@ def online(guest, cpu):
     guest.run("[ $(cat %s) = 1 ] || echo 1 >%s" % (path, path))
 
 
-def counted_on(host, guest, cpu):
-    """On which of QEMU's vCPUs the host counts an event of Linux's CPU."""
-    guest.run("perf stat -C %d -e %s -- sleep 2 >/dev/null 2>&1 & sleep 1" % (cpu, CLOCK))
-    found = sorted({event["vcpu"] for event in host.pvperf_json("events", guest.name)})
+def check_counts_on(host, guest, cpu, vcpu):
+    """An event of Linux's CPU is counted on this vCPU of QEMU's, and on no other."""
+    guest.run("perf stat -C %d -e %s -- sleep 3 >/dev/null 2>&1 &" % (cpu, CLOCK))
+    found = wait_for(lambda: host.pvperf_json("events", guest.name), "the event of CPU %d" % cpu)
     guest.run("while pidof perf >/dev/null; do sleep 0.1; done")
-    return found
+    vcpus = sorted({event["vcpu"] for event in found})
+    check(vcpus == [vcpu], "CPU %d is counted on vCPU %s, not %d", cpu, vcpus, vcpu)
 
 
 @step
 def cpu_added_out_of_order(host, guest):
     """vCPU 3 of QEMU is plugged first and becomes Linux's CPU 2."""
-    check(counted_on(host, guest, 1) == [1], "CPU 1 is not vCPU 1: %s", counted_on(host, guest, 1))
+    check_counts_on(host, guest, cpu=1, vcpu=1)
     host.virsh("setvcpu", guest.name, "3", "--enable", "--live")
     online(guest, 2)
-    check(counted_on(host, guest, 2) == [3], "CPU 2 is not vCPU 3: %s", counted_on(host, guest, 2))
+    check_counts_on(host, guest, cpu=2, vcpu=3)
     counts = check_equal(guest, EVENTS, "taskset 4 work burn 300", "-C 2")
     check(counts["vcpu-clock"] > 60 * 10 ** 6, "300 ms of work on it gave %s", counts)
     check_equal(guest, EVENTS, "work hop 2 50")
@@ -100,7 +102,7 @@ def cpu_added_out_of_order(host, guest):
 def all_cpus_added(host, guest):
     host.virsh("setvcpus", guest.name, "4", "--live")
     online(guest, 3)
-    check(counted_on(host, guest, 3) == [2], "CPU 3 is not vCPU 2: %s", counted_on(host, guest, 3))
+    check_counts_on(host, guest, cpu=3, vcpu=2)
     check_equal(guest, EVENTS, "work hop 2 50")
     found = stat(guest, CLOCK, "work burn 100", "-a -A")[CLOCK]
     check(len(found.lines) == 4, "-A on 4 CPUs gave %s", found.lines)

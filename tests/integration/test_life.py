@@ -11,11 +11,6 @@ from harness import Guest, XMLNS, bare, check, check_equal, main, step, wait_for
 EVENTS = ("vcpu-clock", "vcpu-switches")
 
 
-def no_open(guest):
-    """A boot is over: what it had open is closed."""
-    wait_for(lambda: guest.stats()["open"] == 0, "the events of the last boot to be closed")
-
-
 @step
 def given_by_metadata(host):
     """`virsh metadata --set` on the configuration, and the next start has it."""
@@ -81,7 +76,7 @@ def rebooted(host):
     guest.run("(sleep 0.2; reboot -f) >/dev/null 2>&1 &")
     guest.wait_ready()
     guest.wait_driver()
-    no_open(guest)
+    guest.wait_closed()
     check_equal(guest, EVENTS, "work hop 1 100")
 
 
@@ -92,7 +87,7 @@ def reset(host):
     host.virsh("reset", guest.name)
     guest.wait_ready()
     guest.wait_driver()
-    no_open(guest)
+    guest.wait_closed()
     check_equal(guest, EVENTS, "work hop 1 100")
 
 

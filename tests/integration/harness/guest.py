@@ -204,6 +204,10 @@ class Guest:
     def stats(self):
         return self.host.pvperf_json("stats", self.name)[0]
 
+    def wait_closed(self):
+        """Until the host has closed what a driver that went away had open."""
+        wait_for(lambda: self.stats()["open"] == 0, "the events of %s to be closed" % self.name)
+
     def vcpu_time(self):
         """CPU time of the vCPU threads in ns, as the host's scheduler counts it."""
         total = 0
