@@ -107,7 +107,8 @@ pvperfDomainStateServed(const pvperfDomainFacts *facts,
     if (facts->off)
         return PVPERF_DOMAIN_OFF;
     if (!facts->peer) {
-        *reason = facts->keeper ?
+        *reason = facts->keeper && !facts->running ?
+            "QEMU has not connected to pvperf-ivshmem yet" : facts->keeper ?
             "pvperf-ivshmem does not know QEMU's connection: the device works again from the next cold start" :
             "pvperf-ivshmem is not running";
         return PVPERF_DOMAIN_UNAVAILABLE;

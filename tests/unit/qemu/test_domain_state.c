@@ -143,6 +143,8 @@ static const struct {
     { "keeper lost", { SERVED, .keeper = false }, PVPERF_DOMAIN_ON, "" },
     { "no connection", { SERVED, .peer = false, .backend = PVPERF_BACKEND_NONE, .ready = false },
       PVPERF_DOMAIN_UNAVAILABLE, "pvperf-ivshmem does not know QEMU's connection" },
+    { "no connection yet", { SERVED, .running = false, .peer = false, .backend = PVPERF_BACKEND_NONE },
+      PVPERF_DOMAIN_UNAVAILABLE, "QEMU has not connected" },
     { "no connection, no keeper",
       { SERVED, .peer = false, .keeper = false, .backend = PVPERF_BACKEND_NONE, .ready = false },
       PVPERF_DOMAIN_UNAVAILABLE, "pvperf-ivshmem is not running" },
