@@ -326,7 +326,8 @@ testStart(testDaemon *test)
     testFile(test->dir, "node.xml",
              "<node>"
              DOMAIN("served", SERVED, ELEMENT("managed='yes' migratable='no'><events max='9'/></pvperf>"), DEVICE, "")
-             DOMAIN("bare", BARE, ELEMENT("migratable='no'/>"), "<controller type='pci' index='0' model='pcie-root'/>", SHUT_OFF)
+             DOMAIN("bare", BARE, ELEMENT("migratable='no'/>"),
+                    "<controller type='pci' index='0' model='pcie-root'/>", SHUT_OFF)
              DOMAIN("plain", PLAIN, "", "", "")
              DOMAIN("wrong", WRONG, ELEMENT("><events max='0'/></pvperf>"), "", "")
              "</node>");
