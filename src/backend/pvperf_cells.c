@@ -11,9 +11,14 @@
  * Numbers only ever grow; a host event that is replaced starts from 0 and so
  * do the cell's host_* (its past is in the slot already: "folded").
  */
+#include <errno.h>
 #include <stddef.h>
 
 #include "pvperf_cells.h"
+
+/* A vCPU that was switched on in one pass and off in another, this much later,
+ * has run in between; shorter than what an unplug and a plug take. */
+#define PVPERF_CELLS_GONE_NS 1000000ULL
 
 typedef enum {
     PVPERF_ACTION_ENABLE,
@@ -181,6 +186,20 @@ pvperfCellsStop(pvperfTable *table,
 }
 
 
+/* The host group was on for a while, its vCPU ran in it (it asks for the end),
+ * and yet the host counted no time: the events are those of a thread that is
+ * gone, because the vCPU was taken out and put in again. The interval is lost,
+ * and the next ENABLE asks for events of the thread of now. */
+static bool
+pvperfCellsThreadGone(const pvperfTable *table,
+                      const pvperfCell *first,
+                      uint64_t enabled_before)
+{
+    return first->host_enabled == enabled_before &&
+           table->now - first->host_since >= PVPERF_CELLS_GONE_NS;
+}
+
+
 /* Lets go of a cell's host event. At once if the kernel's group is to change
  * by it; else it may be closed when there is time. */
 static void
@@ -210,6 +229,28 @@ pvperfCellsDropGroup(pvperfTable *table,
 
     for (event = leader; event; event = pvperfCellsNext(table, event))
         pvperfCellsDropFd(table, pvperfTableCell(table, event, vcpu), false);
+}
+
+
+/* pvperfCellsStop() for a DISABLE of the leader. */
+static int
+pvperfCellsFinish(pvperfTable *table,
+                  pvperfEvent *leader,
+                  uint32_t vcpu)
+{
+    pvperfCell *first = pvperfTableCell(table, leader, vcpu);
+    uint64_t enabled = first->host_enabled;
+    int ret = pvperfCellsStop(table, leader, vcpu);
+    pvperfEvent *event;
+
+    if (ret < 0 || !pvperfCellsThreadGone(table, first, enabled))
+        return ret;
+    for (event = leader; event; event = pvperfCellsNext(table, event)) {
+        if (pvperfTableCell(table, event, vcpu)->enabled)
+            pvperfCellsRefuse(table, event, vcpu, -EAGAIN);
+    }
+    pvperfCellsDropGroup(table, leader, vcpu);
+    return 0;
 }
 
 
@@ -278,6 +319,7 @@ pvperfCellsStart(pvperfTable *table,
         return 0;
     ret = table->host->enable(first->fd - 1);
     first->host_on = ret == 0;
+    first->host_since = table->now;
     for (event = leader; ret < 0 && event; event = pvperfCellsNext(table, event)) {
         if (pvperfTableCell(table, event, vcpu)->enabled)
             pvperfCellsRefuse(table, event, vcpu, ret);
@@ -320,7 +362,7 @@ pvperfCellsDisable(pvperfTable *table,
 
     if (first->host_on && cell->enabled) {
         if (event == leader)
-            ret = pvperfCellsStop(table, leader, vcpu);
+            ret = pvperfCellsFinish(table, leader, vcpu);
         else
             ret = pvperfCellsSync(table, leader, vcpu);
     }

@@ -68,6 +68,7 @@ struct _pvperfCell {
     uint64_t host_count;        /* of the host event when last read */
     uint64_t host_enabled;      /* leader: times of the host group when last read */
     uint64_t host_running;
+    uint64_t host_since;        /* leader: when the host group was switched on (ns) */
     uint64_t base_count;        /* slot's numbers when its present event took it */
     uint64_t base_enabled;
     uint64_t base_lost;
@@ -87,6 +88,7 @@ struct _pvperfTable {
     pvperfWindow *window;
     const pvperfHostperf *host;
     uint32_t nr_vcpus;
+    uint64_t now;               /* of the pass over the areas, ns */
     pvperfEvent *events;        /* [PVPERF_MAX_IDS] */
     pvperfCell *cells;          /* [PVPERF_NR_ROWS][nr_vcpus] */
     uint16_t *row_users;        /* [PVPERF_NR_ROWS]: events in it; ROW_WHOLE: one, on all vCPUs */

@@ -324,6 +324,7 @@ pvperfServePass(pvperfBackend *backend,
     if (backend->session == 0)
         return false;
     backend->now = now;
+    backend->table.now = now;
 
     for (i = 0; i <= control; i++) {
         uint32_t worker = i == control ? 0 : i / PVPERF_VCPUS_PER_WORKER;

@@ -158,6 +158,36 @@ testMultiplexed(void)
 }
 
 
+/* A vCPU was taken out and put in again: the events are of a thread that is no
+ * more. One interval is lost, and says so; then there are new ones. */
+static void
+testThreadGone(void)
+{
+    fakeBenchInit(2);
+    fakeBenchOpenClock(1, 0, -1);
+    call(0, ENABLE, 1);
+    fakeBenchRun(0, 100, 100, 5);
+    call(0, DISABLE, 1);
+    g_assert_cmpint(slot(0, 0).state, ==, PVPERF_SLOT_FINAL);
+
+    call(0, ENABLE, 1);
+    bench.now += 5000000;
+    call(0, DISABLE, 1);
+    g_assert_cmpint(slot(0, 0).state, ==, PVPERF_SLOT_REFUSED);
+    g_assert_cmpint(slot(0, 0).error, ==, -EAGAIN);
+    g_assert_cmpuint(slot(0, 0).count, ==, 5);
+    g_assert_cmpuint(bench.requests, ==, 1);
+
+    call(0, ENABLE, 1);
+    g_assert_cmpuint(bench.requests, ==, 2);
+    fakeBenchRun(0, 100, 100, 2);
+    call(0, DISABLE, 1);
+    g_assert_cmpint(slot(0, 0).state, ==, PVPERF_SLOT_FINAL);
+    g_assert_cmpuint(slot(0, 0).count, ==, 7);
+    fakeBenchFree();
+}
+
+
 /* Another event uses the slot afterwards: its numbers go on from there. */
 static void
 testSlotReused(void)
@@ -492,6 +522,7 @@ main(int argc,
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/serve/ops-by-state", testOpsByState);
     g_test_add_func("/serve/moves-over-vcpus", testMovesOverVcpus);
+    g_test_add_func("/serve/thread-gone", testThreadGone);
     g_test_add_func("/serve/multiplexed", testMultiplexed);
     g_test_add_func("/serve/slot-reused", testSlotReused);
     g_test_add_func("/serve/rows", testRows);
