@@ -6,7 +6,7 @@ import re
 import time
 
 from harness import Guest, XMLNS, bare, check, main, run, step
-from harness.host import EDITOR, built
+from harness.host import EDITOR, built, public
 
 
 def fresh(host, name):
@@ -140,7 +140,7 @@ def unmanaged(host):
 def ordinary_user(host):
     """Neither the daemon's figures nor libvirt's rights are for everybody."""
     result = run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
-                  built("tools", "virsh-pvperf", "virsh-pvperf"), "list"], check=False)
+                  public(built("tools", "virsh-pvperf", "virsh-pvperf")), "list"], check=False)
     check(result.status != 0, "%s", result)
     text = (result.out + result.err).lower()
     check("permission" in text or "denied" in text or "not allowed" in text, "%s", result)

@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Several VMs at once, of both machine types: each has its own window, limits and counts."""
 
-from harness import Guest, bare, check, check_equal, main, step, wait_for
+import os
+
+from harness import Guest, Skip, bare, check, check_equal, find, main, step, wait_for
 
 EVENTS = ("vcpu-clock", "vcpu-switches")
+FILESYSTEM = ("<filesystem type='mount'><driver type='virtiofs'/>"
+              "<source dir='/run/shared'/><target dir='shared'/></filesystem>")
 VMS = []
 
 
@@ -45,6 +49,19 @@ def limits_are_their_own(host):
 def listed(host):
     states = {domain["name"]: domain["state"] for domain in host.pvperf_json("list")}
     check(states == {"q35": "on", "pc": "on", "one": "on"}, "%s", states)
+
+
+@step
+def beside_virtiofs(host):
+    """A vhost-user back end in the same VM, which maps the window as part of the guest's memory."""
+    if not os.path.exists("/usr/lib/qemu/virtiofsd"):
+        raise Skip("no virtiofsd here")
+    os.makedirs("/run/shared", exist_ok=True)
+    guest = Guest(host, "fs", max_vcpus=2, shared=True, devices=FILESYSTEM).up()
+    check(find("virtiofsd"), "virtiofsd does not run")
+    check_equal(guest, EVENTS, "work hop 1 100")
+    guest.check_kernel()
+    guest.destroy()
 
 
 @step

@@ -4,12 +4,11 @@
 import base64
 import os
 import secrets
-import shutil
 import socket
 import time
 import uuid
 
-from .host import XMLNS, built
+from .host import XMLNS, built, public
 from .process import Failure, Result, wait_for
 
 DOMAIN = """<domain type='qemu'>
@@ -23,6 +22,7 @@ DOMAIN = """<domain type='qemu'>
     <initrd>{initrd}</initrd>
     <cmdline>console=ttyS0 panic=-1 mitigations=off quiet {cmdline}</cmdline>
   </os>
+  {shared}
   <features><acpi/><apic/><pmu state='off'/></features>
   <on_reboot>restart</on_reboot>
   <devices>
@@ -36,6 +36,9 @@ DOMAIN = """<domain type='qemu'>
 </domain>
 """
 
+# Guest memory that vhost-user back ends can map.
+SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+
 
 def bare(inner="", attributes=""):
     """<pvperf> with what is given."""
@@ -43,28 +46,21 @@ def bare(inner="", attributes=""):
     return start + ("/>" if not inner else ">%s</pvperf>" % inner)
 
 
-def public(name):
-    """A file of the guest image where QEMU's user may read it, whatever the build directory's mode."""
-    path = os.path.join("/run/guest-image", name)
-    if not os.path.exists(path):
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        shutil.copyfile(built("tests", "integration", name), path)
-    return path
-
-
 class Guest:
     """A domain of the private host whose kernel and initramfs are the test image's."""
 
     def __init__(self, host, name="guest", machine="q35", vcpus=2, max_vcpus=4, cmdline="",
-                 devices="", driver=True):
+                 devices="", shared=False, driver=True):
         self.host = host
         self.name = name
-        self.console = os.path.join(host.log_dir, name + ".console.log")
-        self.agent_path = "/run/agent-%s.sock" % name
+        self.console = os.path.join(host.console_dir, name + ".console.log")
+        self.agent_path = "%s/agent-%s.sock" % (host.public_dir, name)
         self.xml = DOMAIN.format(
             name=name, uuid=uuid.uuid4(), machine=machine, vcpus=vcpus, max_vcpus=max_vcpus,
             cmdline=cmdline, devices=devices,
-            kernel=public("vmlinux"), initrd=public("initrd" if driver else "initrd-base"),
+            shared=SHARED if shared else "",
+            kernel=public(built("tests", "integration", "vmlinux")),
+            initrd=public(built("tests", "integration", "initrd" if driver else "initrd-base")),
             console=self.console, agent=self.agent_path)
         self.connection = None
         self.buffer = b""
@@ -98,7 +94,7 @@ class Guest:
         return self.host.virsh("domstate", self.name).out.strip()
 
     def pid(self):
-        with open("/run/libvirt/qemu/%s.pid" % self.name, encoding="ascii") as file:
+        with open("%s/%s.pid" % (self.host.qemu_run_dir, self.name), encoding="ascii") as file:
             return int(file.read())
 
     def dumpxml(self, inactive=False):

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 
 from .process import Daemon, Failure, find, run, wait_for
 
@@ -17,11 +18,25 @@ def built(*path):
     return os.path.join(BUILD, *path)
 
 
+def public(source, name=None):
+    """A copy of a file where every user may read and run it, whatever the build directory's mode."""
+    path = os.path.join("/run/public", name or os.path.basename(source))
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        shutil.copyfile(source, path)
+        os.chmod(path, 0o755)
+    return path
+
+
 class Host:
     """One per case; start() brings it up, what it started ends with the namespace."""
 
+    qemu_run_dir = "/run/libvirt/qemu"
+    public_dir = "/run"                 # what QEMU's user may read and make sockets in
+
     def __init__(self, log_dir):
         self.log_dir = log_dir
+        self.console_dir = log_dir
         os.makedirs(log_dir, exist_ok=True)
         self.libvirtd = Daemon("libvirtd", ["libvirtd"], log_dir)
         self.ivshmem = Daemon("pvperf-ivshmem", [built("src", "ivshmem", "pvperf-ivshmem")], log_dir)
