@@ -38,11 +38,12 @@ class SessionHost(Host):
                                                    "--address=" + ENV["DBUS_SESSION_BUS_ADDRESS"]],
                           self.log_dir, ENV)
         self.libvirtd = Daemon("session-libvirtd", PREFIX + ["libvirtd"], self.log_dir, ENV)
-        self.ivshmem = Daemon("session-ivshmem", PREFIX + [public(built("src", "ivshmem", "pvperf-ivshmem")), "--session"],
-                              self.log_dir, ENV)
+        ivshmem = public(built("src", "ivshmem", "pvperf-ivshmem"))
+        daemon = public(built("src", "qemu", "virtpvperfd"))
+        backend = public(built("src", "backend", "pvperf-backend"))
+        self.ivshmem = Daemon("session-ivshmem", PREFIX + [ivshmem, "--session"], self.log_dir, ENV)
         self.daemon = Daemon("session-virtpvperfd",
-                             PREFIX + [public(built("src", "qemu", "virtpvperfd")), "--uri", "qemu:///session", "--verbose",
-                                       "--backend", public(built("src", "backend", "pvperf-backend"))],
+                             PREFIX + [daemon, "--uri", "qemu:///session", "--verbose", "--backend", backend],
                              self.log_dir, ENV)
 
     def start(self, ivshmem=True, daemon=True):
