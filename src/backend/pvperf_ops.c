@@ -249,32 +249,19 @@ pvperfOpsEnable(pvperfBackend *backend,
 }
 
 
+/* DISABLE and READ: both bring the slot up to date, by @sync. */
 static pvperfVerdict
-pvperfOpsDisable(pvperfBackend *backend,
-                 const struct pvperf_frame *frame,
-                 uint32_t vcpu)
-{
-    pvperfEvent *event = pvperfOpsEvent(backend, frame, vcpu);
-    int ret;
-
-    if (!event)
-        return PVPERF_MALFORMED;
-    ret = pvperfCellsDisable(&backend->table, event, vcpu);
-    return pvperfVerdictRefuse(ret, ret < 0 ? PVPERF_REASON_HOST : PVPERF_REASON_NONE);
-}
-
-
-static pvperfVerdict
-pvperfOpsRead(pvperfBackend *backend,
+pvperfOpsSync(pvperfBackend *backend,
               const struct pvperf_frame *frame,
-              uint32_t vcpu)
+              uint32_t vcpu,
+              int (*sync)(pvperfTable *table, pvperfEvent *event, uint32_t vcpu))
 {
     pvperfEvent *event = pvperfOpsEvent(backend, frame, vcpu);
     int ret;
 
     if (!event)
         return PVPERF_MALFORMED;
-    ret = pvperfCellsRead(&backend->table, event, vcpu);
+    ret = sync(&backend->table, event, vcpu);
     return pvperfVerdictRefuse(ret, ret < 0 ? PVPERF_REASON_HOST : PVPERF_REASON_NONE);
 }
 
@@ -360,10 +347,10 @@ pvperfOpsServe(pvperfBackend *backend,
         *verdict = pvperfOpsClose(backend, frame);
         break;
     case KVM_PERF_OP_DISABLE:
-        *verdict = pvperfOpsDisable(backend, frame, index);
+        *verdict = pvperfOpsSync(backend, frame, index, pvperfCellsDisable);
         break;
     case KVM_PERF_OP_READ:
-        *verdict = pvperfOpsRead(backend, frame, index);
+        *verdict = pvperfOpsSync(backend, frame, index, pvperfCellsRead);
         break;
     }
     return PVPERF_SERVED_NOW;
