@@ -78,7 +78,7 @@ def keep_libvirt_logs(directory):
 
 
 def run_step(function, *arguments):
-    """Returns 'ok', 'FAIL' or 'skip'."""
+    """Returns 'ok', 'FAIL' or 'skip', and the line that says so."""
     begin = time.monotonic()
     try:
         function(*arguments)
@@ -94,9 +94,10 @@ def run_step(function, *arguments):
         outcome, text = "FAIL", line + str(failure)
     except Exception:                   # pylint: disable=broad-except
         outcome, text = "FAIL", traceback.format_exc()
-    say("%-4s %s (%.1f s)%s" % (outcome, function.__name__, time.monotonic() - begin,
-                                ": " + text if text else ""))
-    return outcome
+    line = "%-4s %s (%.1f s)%s" % (outcome, function.__name__, time.monotonic() - begin,
+                                   ": " + text if text else "")
+    say(line)
+    return outcome, line
 
 
 def main(start=lambda host: host.start(), guest=None):
@@ -116,20 +117,26 @@ def main(start=lambda host: host.start(), guest=None):
     host = Host(directory)
     begin = time.monotonic()
     outcomes = []
+    failures = []
     try:
         start(host)
         arguments = [host] + ([guest(host)] if guest else [])
         say("host ready (%.1f s)" % (time.monotonic() - begin))
     except Failure as failure:
-        say("FAIL the host did not come up: %s" % failure)
-        outcomes.append("FAIL")
+        failures.append("FAIL the host did not come up: %s" % failure)
+        say(failures[0])
     else:
         for function in STEPS:
             if not only or function.__name__ in only:
-                outcomes.append(run_step(function, *arguments))
+                outcome, line = run_step(function, *arguments)
+                outcomes.append(outcome)
+                if outcome == "FAIL":
+                    failures.append(line)
     keep_libvirt_logs(directory)
-    if "FAIL" in outcomes:
+    if failures:
         show_logs(directory)
+        # Once more, where whoever sees only the end of a long log finds them.
+        say("\n".join(failures))
         sys.exit(1)
     shutil.rmtree(directory, ignore_errors=True)
     sys.exit(0 if "ok" in outcomes else 77)
