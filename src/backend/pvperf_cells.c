@@ -200,6 +200,18 @@ pvperfCellsThreadGone(const pvperfTable *table,
 }
 
 
+static void
+pvperfCellsForgetFd(pvperfCell *cell)
+{
+    cell->fd = 0;
+    cell->host_members = 0;
+    cell->host_on = false;
+    cell->host_count = 0;
+    cell->host_enabled = 0;
+    cell->host_running = 0;
+}
+
+
 /* Lets go of a cell's host event. At once if the kernel's group is to change
  * by it; else it may be closed when there is time. */
 static void
@@ -211,12 +223,58 @@ pvperfCellsDropFd(pvperfTable *table,
         table->host->close(cell->fd - 1);
     else if (cell->fd)
         pvperfTableBury(table, cell->fd - 1);
-    cell->fd = 0;
-    cell->host_members = 0;
-    cell->host_on = false;
-    cell->host_count = 0;
-    cell->host_enabled = 0;
-    cell->host_running = 0;
+    pvperfCellsForgetFd(cell);
+}
+
+
+pvperfSpareKind
+pvperfCellsKind(const pvperfEvent *event,
+                uint32_t vcpu)
+{
+    return (pvperfSpareKind) {
+        .event = event->event,
+        .vcpu = vcpu,
+        .modes = event->modes,
+        .raw_config = event->raw_config,
+    };
+}
+
+
+/* Keeps the host event of one that stands alone, and is off, for the next OPEN. */
+static void
+pvperfCellsSpare(pvperfTable *table,
+                 const pvperfEvent *event,
+                 pvperfCell *cell,
+                 uint32_t vcpu)
+{
+    pvperfSpare spare = {
+        .kind = pvperfCellsKind(event, vcpu),
+        .fd = cell->fd - 1,
+        .count = cell->host_count,
+        .enabled = cell->host_enabled,
+        .running = cell->host_running,
+        .until = table->now + PVPERF_SPARES_NS,
+    };
+
+    if (pvperfSparesPut(&table->spares, &spare))
+        pvperfCellsForgetFd(cell);
+    else
+        pvperfCellsDropFd(table, cell, false);
+}
+
+
+void
+pvperfCellsReuse(pvperfTable *table,
+                 const pvperfEvent *event,
+                 const pvperfSpare *spare)
+{
+    pvperfCell *cell = pvperfTableTake(table, event, spare->kind.vcpu);
+
+    cell->fd = spare->fd + 1;
+    cell->host_members = 1;
+    cell->host_count = spare->count;
+    cell->host_enabled = spare->enabled;
+    cell->host_running = spare->running;
 }
 
 
@@ -242,6 +300,7 @@ pvperfCellsFinish(pvperfTable *table,
     uint64_t enabled = first->host_enabled;
     int ret = pvperfCellsStop(table, leader, vcpu);
     pvperfEvent *event;
+    int fd;
 
     if (ret < 0 || !pvperfCellsThreadGone(table, first, enabled))
         return ret;
@@ -250,6 +309,8 @@ pvperfCellsFinish(pvperfTable *table,
             pvperfCellsRefuse(table, event, vcpu, -EAGAIN);
     }
     pvperfCellsDropGroup(table, leader, vcpu);
+    while ((fd = pvperfSparesOfVcpu(&table->spares, vcpu)) >= 0)
+        pvperfTableBury(table, fd);
     return 0;
 }
 
@@ -445,9 +506,12 @@ pvperfCellsClose(pvperfTable *table,
     } else if (cell->fd && event->members > 1) {
         pvperfCellsSplit(table, event, vcpu);
     } else {
-        if (cell->enabled)
-            pvperfCellsDisable(table, event, vcpu);
-        pvperfCellsDropFd(table, cell, false);
+        bool known = !cell->enabled || pvperfCellsDisable(table, event, vcpu) == 0;
+
+        if (known && cell->fd && cell->host_members == 1)
+            pvperfCellsSpare(table, event, cell, vcpu);
+        else
+            pvperfCellsDropFd(table, cell, false);
     }
 
     pvperfCellsAct(table, event, vcpu, PVPERF_ACTION_CLOSE, 0);

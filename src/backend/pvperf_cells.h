@@ -19,6 +19,16 @@ int pvperfCellsInstall(pvperfTable *table,
                        uint32_t vcpu,
                        const int *fds);
 
+/* The kind of host event that an event needs on a vCPU. */
+pvperfSpareKind pvperfCellsKind(const pvperfEvent *event,
+                                uint32_t vcpu);
+
+/* Gives an event that stands alone, and has none there, this host event of its
+ * kind. */
+void pvperfCellsReuse(pvperfTable *table,
+                      const pvperfEvent *event,
+                      const pvperfSpare *spare);
+
 /* Enables an event; its group's host events are complete. True if its leader
  * has yet to be switched on with pvperfCellsStart(), which may wait until the
  * rest of a batch has been looked at. */

@@ -266,6 +266,7 @@ void
 pvperfTableCloseAll(pvperfTable *table)
 {
     int32_t id;
+    int fd;
 
     /* Siblings first: then no leader has to be split from a group. */
     for (id = 0; id < table->id_end; id++) {
@@ -279,6 +280,9 @@ pvperfTableCloseAll(pvperfTable *table)
             pvperfTableClose(table, &table->events[id]);
     }
     table->id_end = 0;
+
+    while ((fd = pvperfSparesExpired(&table->spares, UINT64_MAX)) >= 0)
+        pvperfTableBury(table, fd);
 }
 
 
@@ -295,10 +299,16 @@ pvperfTableBury(pvperfTable *table,
 bool
 pvperfTableReap(pvperfTable *table)
 {
-    if (table->buried == table->reaped)
-        return false;
-    table->host->close(table->graves[table->reaped++ % PVPERF_GRAVES]);
-    return true;
+    int spare;
+
+    if (table->buried != table->reaped) {
+        table->host->close(table->graves[table->reaped++ % PVPERF_GRAVES]);
+        return true;
+    }
+    spare = pvperfSparesExpired(&table->spares, table->now);
+    if (spare >= 0)
+        table->host->close(spare);
+    return spare >= 0;
 }
 
 

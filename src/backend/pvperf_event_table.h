@@ -25,6 +25,7 @@
 #include "conf/pvperf_events.h"
 #include "pvperf_control.h"
 #include "pvperf_hostperf.h"
+#include "pvperf_spares.h"
 #include "pvperf_window.h"
 
 #define PVPERF_NO_ID (-1)
@@ -100,6 +101,7 @@ struct _pvperfTable {
     int *graves;                /* [PVPERF_GRAVES]: host events to be closed, a ring */
     uint32_t buried;            /* free running: put in */
     uint32_t reaped;            /* free running: closed */
+    pvperfSpares spares;        /* host events for the next OPENs */
     pvperfControlTotal *totals; /* [PVPERF_EVENTS_MAX] */
 };
 
@@ -146,7 +148,7 @@ void pvperfTableCloseAll(pvperfTable *table);
 void pvperfTableBury(pvperfTable *table,
                      int fd);
 
-/* Closes one of those; false if there is none. */
+/* Closes one of those, or a spare whose time is over; false if there is none. */
 bool pvperfTableReap(pvperfTable *table);
 
 /* How many there are. */

@@ -95,6 +95,30 @@ pvperfOpsParseOpen(pvperfBackend *backend,
 }
 
 
+/* Opens an event without the daemon, by a host event that the guest closed a
+ * moment ago; false if there is none of its kind. */
+static bool
+pvperfOpsReopen(pvperfBackend *backend,
+                const pvperfOpening *opening)
+{
+    pvperfTable *table = &backend->table;
+    pvperfSpareKind kind = {
+        .event = opening->event,
+        .vcpu = opening->vcpu,
+        .modes = opening->modes,
+        .raw_config = opening->raw_config,
+    };
+    pvperfSpare spare;
+
+    if (!pvperfSparesTake(&table->spares, &kind, &spare))
+        return false;
+    pvperfTableAdd(table, opening);
+    pvperfCellsReuse(table, &table->events[opening->id], &spare);
+    pvperfServeOpenChanged(backend);
+    return true;
+}
+
+
 static pvperfServed
 pvperfOpsOpen(pvperfBackend *backend,
               uint32_t index,
@@ -113,6 +137,8 @@ pvperfOpsOpen(pvperfBackend *backend,
 
     if (opening->leader != PVPERF_NO_ID)
         leader = &backend->table.events[opening->leader];
+    else if (pvperfOpsReopen(backend, opening))
+        return PVPERF_SERVED_NOW;
     *verdict = pvperfBrokerAsk(backend, index, leader, opening, opening->vcpu);
     return verdict->ret < 0 ? PVPERF_SERVED_NOW : PVPERF_SERVED_WAITS;
 }
@@ -200,6 +226,15 @@ pvperfOpsAskForGroup(pvperfBackend *backend,
 {
     const pvperfCell *first = pvperfTableCell(&backend->table, leader, vcpu);
 
+    if (leader->members == 1 && !first->fd) {
+        pvperfSpareKind kind = pvperfCellsKind(leader, vcpu);
+        pvperfSpare spare;
+
+        if (pvperfSparesTake(&backend->table.spares, &kind, &spare)) {
+            pvperfCellsReuse(&backend->table, leader, &spare);
+            return PVPERF_SERVED_JOINS;
+        }
+    }
     if (first->retry_at > backend->now)
         *verdict = pvperfVerdictRefuse(first->retry_error, first->retry_reason);
     else

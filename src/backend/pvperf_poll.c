@@ -159,10 +159,14 @@ pvperfPollTimeout(const pvperfPoll *poll,
 {
     const pvperfMessages *messages = poll->messages;
     uint64_t deadline;
+    uint64_t spare;
 
     if (!messages->set_up)
         return PVPERF_POLL_SETUP_MS;
     deadline = pvperfBrokerDeadline(&messages->backend);
+    spare = pvperfSparesDeadline(&messages->backend.table.spares);
+    if (spare && (!deadline || spare < deadline))
+        deadline = spare;
     if (!deadline)
         return -1;
     return deadline <= now ? 0 : (deadline - now) / PVPERF_NS_PER_MS + 1;
