@@ -5,7 +5,7 @@
  * A host event of a new kind costs a request to the daemon and a system call
  * there. One that the guest just closed is as good, if it stands alone, is
  * switched off and is of the same kind on the same vCPU: counts are differences,
- * so its past does not show. pvperf_cells.c puts and takes.
+ * so its past does not show. pvperf_cells.c puts, pvperf_ops.c takes.
  *
  * There are at most PVPERF_SPARES of them, each for at most PVPERF_SPARES_NS:
  * a switched-off event costs its vCPU's thread a little at every context

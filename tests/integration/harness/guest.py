@@ -79,9 +79,9 @@ class Guest:
     def start(self, timeout=60):
         """A cold start, until the agent listens.
 
-        An emulated kernel stands still in its own boot once in some hundreds
-        of starts, with and without our device. Before its init runs nothing of
-        ours is in it, so such a start, and no other, is tried once more.
+        An emulated kernel was seen to stand still in its own boot, in a guest
+        without our device. Before its init runs our driver is not in it, so
+        such a start, and no other, is tried once more.
         """
         begin = self.console_size()
         self.host.virsh("start", self.name, timeout=timeout)
@@ -108,8 +108,9 @@ class Guest:
             return file.read().decode(errors="replace")
 
     def keep_registers(self):
-        """Where the CPUs stand, into the logs."""
-        with open(os.path.join(self.host.log_dir, self.name + ".registers.log"), "a", encoding="utf-8") as log:
+        """Where the CPUs stand, beside the logs of the case: those go when it passes."""
+        path = "%s-%s.registers.log" % (self.host.log_dir, self.name)
+        with open(path, "a", encoding="utf-8") as log:
             for _ in range(2):
                 log.write(self.host.virsh("qemu-monitor-command", self.name, "--hmp", "info registers -a",
                                           check=False).out)
