@@ -191,7 +191,9 @@ struct guest_perf_event {
 	__u64	period_sum;	/* sum of the overflowed periods, in events */
 	__u32	state;		/* enum pvperf_slot_state */
 	__s32	error;		/* -errno of a refused ENABLE, else 0 */
-	__u64	reserved[2];	/* 0 */
+	__u32	throttles;	/* free running: times the host stopped it to keep to the sample limits */
+	__u32	pad0;		/* 0 */
+	__u64	reserved;	/* 0 */
 };
 
 enum pvperf_slot_state {
@@ -307,17 +309,26 @@ struct pvperf_worker_line {
 #define PVPERF_DOORBELL_REG	12		/* of the ivshmem device */
 #define PVPERF_DOORBELL		(1U << 16)	/* peer 1, vector 0 */
 
-/* Writer: guest (the vCPU that owns the area; the control area: under a lock). */
+/*
+ * Writer: guest (the vCPU that owns the area; the control area: under a lock).
+ *
+ * nmi_handled: the guest's NMI handler claims an NMI if nmi_sent differs from
+ * it, stores nmi_sent here, full barrier, then looks at slots and samples.  The
+ * host writes slots and samples, full barrier, and raises the next NMI only if
+ * nmi_handled has reached nmi_sent: what it wrote is otherwise found by the NMI
+ * that is on its way.  So at most one is, none merges with another, and the
+ * guest can tell its own from any other.
+ */
 struct pvperf_submit_line {
 	__u32	submitted;	/* free running: frames published; written with release */
-	__u32	pad0;
+	__u32	nmi_handled;	/* value of nmi_sent that was last claimed */
 	__u64	reserved[7];
 };
 
 /* Writer: host (the backend). */
 struct pvperf_complete_line {
 	__u32	completed;	/* free running: frames served; written with release */
-	__u32	nmi_sent;	/* free running: NMIs raised on this vCPU */
+	__u32	nmi_sent;	/* free running: NMIs raised on this vCPU; see nmi_handled */
 	__u32	samples_head;	/* free running: samples written */
 	__u32	pad0;
 	__u64	reserved[6];
@@ -375,13 +386,19 @@ struct pvperf_param {
 	__u64				reserved[4];
 };
 
-/* One overflow as the host recorded it.  Writer: host.  PVPERF_F_SAMPLING. */
+/*
+ * One overflow whose place in the guest the host knows.  Writer: host.
+ * PVPERF_F_SAMPLING.  Sample number n (a value of samples_head before it)
+ * stands at index n % PVPERF_NR_SAMPLES; a guest that is more than a ring behind
+ * has lost places, not overflows: those are in the slot.
+ */
 struct pvperf_sample {
-	__u64	ip;		/* guest's instruction pointer, 0: not known */
+	__u64	ip;		/* guest's instruction pointer */
 	__u32	id;
-	__u32	mode;		/* PERF_RECORD_MISC_GUEST_KERNEL, _GUEST_USER, 0: not known */
+	__u32	mode;		/* PERF_RECORD_MISC_GUEST_KERNEL or _GUEST_USER */
 	__u64	period_sum;	/* of the slot, this overflow included */
-	__u64	reserved;
+	__u32	overflows;	/* of the slot, this overflow included */
+	__u32	pad0;		/* 0 */
 };
 
 /* One request area. */
@@ -451,6 +468,7 @@ PVPERF_ASSERT_OFFSET(struct guest_perf_event, time_lost, 24);
 PVPERF_ASSERT_OFFSET(struct guest_perf_event, period_sum, 32);
 PVPERF_ASSERT_OFFSET(struct guest_perf_event, state, 40);
 PVPERF_ASSERT_OFFSET(struct guest_perf_event, error, 44);
+PVPERF_ASSERT_OFFSET(struct guest_perf_event, throttles, 48);
 PVPERF_ASSERT_SIZE(struct guest_perf_event_param, 24);
 PVPERF_ASSERT_OFFSET(struct guest_perf_event_param, guest_event_addr, 8);
 PVPERF_ASSERT_OFFSET(struct guest_perf_event_param, id, 16);
@@ -464,7 +482,10 @@ PVPERF_ASSERT_OFFSET(struct pvperf_policy_line, last_refusal_limit, 32);
 PVPERF_ASSERT_SIZE(struct pvperf_header, 3 * PVPERF_LINE);
 PVPERF_ASSERT_SIZE(struct pvperf_worker_line, PVPERF_LINE);
 PVPERF_ASSERT_SIZE(struct pvperf_submit_line, PVPERF_LINE);
+PVPERF_ASSERT_OFFSET(struct pvperf_submit_line, nmi_handled, 4);
 PVPERF_ASSERT_SIZE(struct pvperf_complete_line, PVPERF_LINE);
+PVPERF_ASSERT_OFFSET(struct pvperf_complete_line, nmi_sent, 4);
+PVPERF_ASSERT_OFFSET(struct pvperf_complete_line, samples_head, 8);
 PVPERF_ASSERT_SIZE(struct pvperf_frame, PVPERF_LINE);
 PVPERF_ASSERT_OFFSET(struct pvperf_frame, session, 8);
 PVPERF_ASSERT_OFFSET(struct pvperf_frame, a0, 16);

@@ -43,7 +43,7 @@ pvperfBackendPrintCapabilities(void)
            "  \"version\": \"%s\",\n"
            "  \"abi\": \"%d.%d\",\n"
            "  \"control\": %d,\n"
-           "  \"features\": [\"counting\"]\n"
+           "  \"features\": [\"counting\", \"sampling\"]\n"
            "}\n",
            PVPERF_VERSION, PVPERF_VERSION_MAJOR, PVPERF_VERSION_MINOR,
            PVPERF_CONTROL_VERSION);

@@ -8,6 +8,7 @@
  * notes the refusal in the leader's cell), and the frame is served once more.
  */
 #include <errno.h>
+#include <linux/perf_event.h>
 #include <string.h>
 
 #include "pvperf_broker.h"
@@ -28,15 +29,25 @@ static const pvperfVerdict noBroker = {
 
 static void
 pvperfBrokerName(pvperfControlOpen *request,
-                 pvperfEventIndex event,
-                 uint32_t modes,
-                 uint64_t raw_config)
+                 const pvperfControlEvent *event)
 {
-    request->events[request->count++] = (pvperfControlEvent) {
-        .event = event,
-        .modes = modes,
-        .raw_config = raw_config,
-    };
+    request->events[request->count++] = *event;
+    if (event->sample_period)
+        request->ring = 1;
+}
+
+
+/* The ring that the request's samplers need. */
+static pvperfRingKind
+pvperfBrokerRing(const pvperfControlOpen *request)
+{
+    uint32_t i;
+
+    for (i = 0; i < request->count; i++) {
+        if (pvperfEventGet(request->events[i].event)->host_type != PERF_TYPE_SOFTWARE)
+            return PVPERF_RING_HARDWARE;
+    }
+    return PVPERF_RING_SOFTWARE;
 }
 
 
@@ -60,16 +71,32 @@ pvperfBrokerAsk(pvperfBackend *backend,
     const pvperfEvent *event = leader;
 
     while (event) {
-        pvperfBrokerName(&request, event->event, event->modes, event->raw_config);
-        event = event->next == PVPERF_NO_ID ? NULL : &backend->table.events[event->next];
+        pvperfBrokerName(&request, &(pvperfControlEvent) {
+            .event = event->event,
+            .modes = event->modes,
+            .raw_config = event->raw_config,
+            .sample_period = event->sample_period,
+            .freq = event->freq,
+        });
+        event = pvperfTableNext(&backend->table, event);
     }
     if (opening)
-        pvperfBrokerName(&request, opening->event, opening->modes, opening->raw_config);
+        pvperfBrokerName(&request, &(pvperfControlEvent) {
+            .event = opening->event,
+            .modes = opening->modes,
+            .raw_config = opening->raw_config,
+            .sample_period = opening->sample_period,
+            .freq = opening->freq,
+        });
+    area->ring = pvperfBrokerRing(&request);
+    if (request.ring && pvperfSamplingReady(&backend->table, vcpu, area->ring))
+        request.ring = 0;
 
     if (backend->ask(backend->opaque, &request) < 0)
         return noBroker;
 
     area->waiting = true;
+    area->wants_ring = request.ring;
     area->cookie = request.h.cookie;
     area->deadline = backend->now + PVPERF_BROKER_TIMEOUT_NS;
     area->vcpu = vcpu;
@@ -153,6 +180,19 @@ pvperfBrokerRefuse(pvperfBackend *backend,
 }
 
 
+/* The ring that came with the events, if there was to be one. */
+static int
+pvperfBrokerTakeRing(pvperfBackend *backend,
+                     const pvperfArea *area,
+                     const int *fds,
+                     uint32_t nfds)
+{
+    if (!area->wants_ring)
+        return 0;
+    return pvperfSamplingSetRing(&backend->table, area->vcpu, area->ring, fds[nfds - 1]);
+}
+
+
 /* The daemon is trusted, but a wrong number must not become a wrong index or
  * an answer that looks like success. */
 static pvperfVerdict
@@ -168,6 +208,18 @@ pvperfBrokerVerdict(const pvperfControlOpened *answer,
 }
 
 
+static void
+pvperfBrokerClose(pvperfBackend *backend,
+                  const int *fds,
+                  uint32_t nfds)
+{
+    uint32_t i;
+
+    for (i = 0; i < nfds; i++)
+        backend->table.host->close(fds[i]);
+}
+
+
 /* True if the fds were taken. */
 static bool
 pvperfBrokerTake(pvperfBackend *backend,
@@ -180,11 +232,17 @@ pvperfBrokerTake(pvperfBackend *backend,
     bool control = index == PVPERF_CONTROL_AREA(backend->table.nr_vcpus);
     pvperfEvent *leader = pvperfBrokerGroup(backend, area);
     uint32_t members = (leader ? leader->members : 0) + control;
-    pvperfVerdict verdict = pvperfBrokerVerdict(answer, nfds, members);
+    pvperfVerdict verdict = pvperfBrokerVerdict(answer, nfds, members + area->wants_ring);
 
     if (verdict.ret < 0) {
         pvperfBrokerRefuse(backend, index, &verdict);
         return false;
+    }
+    if (pvperfBrokerTakeRing(backend, area, fds, nfds) < 0) {
+        verdict = pvperfVerdictRefuse(-ENOMEM, PVPERF_REASON_RESOURCES);
+        pvperfBrokerRefuse(backend, index, &verdict);
+        pvperfBrokerClose(backend, fds, members);
+        return true;
     }
 
     pvperfBrokerForget(backend, area);
@@ -196,8 +254,10 @@ pvperfBrokerTake(pvperfBackend *backend,
 
     /* Serve the ENABLE again, with or without what was asked for. */
     area->held = true;
-    if (!leader)
-        return false;
+    if (!leader) {
+        pvperfBrokerClose(backend, fds, members);
+        return true;
+    }
     verdict.ret = pvperfCellsInstall(&backend->table, leader, area->vcpu, fds);
     verdict.reason = PVPERF_REASON_HOST;
     if (verdict.ret < 0)
@@ -213,7 +273,6 @@ pvperfBrokerAnswer(pvperfBackend *backend,
                    uint32_t nfds)
 {
     uint32_t index = answer->h.cookie & ((1U << PVPERF_COOKIE_AREA_BITS) - 1);
-    uint32_t i;
 
     if (index <= PVPERF_CONTROL_AREA(backend->table.nr_vcpus) &&
         backend->areas[index].waiting &&
@@ -221,8 +280,7 @@ pvperfBrokerAnswer(pvperfBackend *backend,
         pvperfBrokerTake(backend, index, answer, fds, nfds))
         return;
 
-    for (i = 0; i < nfds; i++)
-        backend->table.host->close(fds[i]);
+    pvperfBrokerClose(backend, fds, nfds);
 }
 
 

@@ -12,110 +12,16 @@
  * do the cell's host_* (its past is in the slot already: "folded").
  */
 #include <errno.h>
+#include <linux/perf_event.h>
 #include <stddef.h>
 
 #include "pvperf_cells.h"
+#include "pvperf_grants.h"
+#include "pvperf_slots.h"
 
 /* A vCPU that was switched on in one pass and off in another, this much later,
  * has run in between; shorter than what an unplug and a plug take. */
 #define PVPERF_CELLS_GONE_NS 1000000ULL
-
-typedef enum {
-    PVPERF_ACTION_ENABLE,
-    PVPERF_ACTION_REFUSE,
-    PVPERF_ACTION_DISABLE,
-    PVPERF_ACTION_CLOSE,
-    PVPERF_NR_ACTIONS
-} pvperfAction;
-
-#define PVPERF_NR_SLOT_STATES (PVPERF_SLOT_REFUSED + 1)
-
-/* The life of a slot. READ changes no state. An ENABLE of an enabled event is
- * answered without an action, so COUNTING x REFUSE is a start that failed. A
- * refused slot stays so when it is disabled: the guest learns it there. */
-static const uint8_t nextState[PVPERF_NR_SLOT_STATES][PVPERF_NR_ACTIONS] = {
-    [PVPERF_SLOT_CLOSED] = {
-        [PVPERF_ACTION_ENABLE] = PVPERF_SLOT_COUNTING,
-        [PVPERF_ACTION_REFUSE] = PVPERF_SLOT_REFUSED,
-        [PVPERF_ACTION_DISABLE] = PVPERF_SLOT_FINAL,
-        [PVPERF_ACTION_CLOSE] = PVPERF_SLOT_CLOSED,
-    },
-    [PVPERF_SLOT_COUNTING] = {
-        [PVPERF_ACTION_ENABLE] = PVPERF_SLOT_COUNTING,
-        [PVPERF_ACTION_REFUSE] = PVPERF_SLOT_REFUSED,
-        [PVPERF_ACTION_DISABLE] = PVPERF_SLOT_FINAL,
-        [PVPERF_ACTION_CLOSE] = PVPERF_SLOT_CLOSED,
-    },
-    [PVPERF_SLOT_FINAL] = {
-        [PVPERF_ACTION_ENABLE] = PVPERF_SLOT_COUNTING,
-        [PVPERF_ACTION_REFUSE] = PVPERF_SLOT_REFUSED,
-        [PVPERF_ACTION_DISABLE] = PVPERF_SLOT_FINAL,
-        [PVPERF_ACTION_CLOSE] = PVPERF_SLOT_CLOSED,
-    },
-    [PVPERF_SLOT_REFUSED] = {
-        [PVPERF_ACTION_ENABLE] = PVPERF_SLOT_COUNTING,
-        [PVPERF_ACTION_REFUSE] = PVPERF_SLOT_REFUSED,
-        [PVPERF_ACTION_DISABLE] = PVPERF_SLOT_REFUSED,
-        [PVPERF_ACTION_CLOSE] = PVPERF_SLOT_CLOSED,
-    },
-};
-
-/* Moves a cell on, with the number of cells that count on the vCPU. The slot
- * in the window does not know yet: pvperfCellsPublish(). */
-static void
-pvperfCellsAct(pvperfTable *table,
-               const pvperfEvent *event,
-               uint32_t vcpu,
-               pvperfAction action,
-               int error)
-{
-    pvperfCell *cell = pvperfTableTake(table, event, vcpu);
-    bool enabled;
-
-    cell->slot.state = nextState[cell->slot.state][action];
-    cell->slot.error = error;
-    enabled = cell->slot.state == PVPERF_SLOT_COUNTING;
-
-    if (enabled && !cell->enabled) {
-        cell->used = true;
-        table->counting[vcpu]++;
-    } else if (!enabled && cell->enabled) {
-        table->counting[vcpu]--;
-    }
-    cell->enabled = enabled;
-}
-
-
-static void
-pvperfCellsPublish(pvperfTable *table,
-                   const pvperfEvent *event,
-                   uint32_t vcpu)
-{
-    pvperfWindowWriteSlot(table->window, event->row, vcpu,
-                          &pvperfTableCell(table, event, vcpu)->slot);
-}
-
-
-static void
-pvperfCellsAdvance(pvperfTable *table,
-                   const pvperfEvent *event,
-                   pvperfCell *cell,
-                   uint64_t count,
-                   uint64_t enabled,
-                   uint64_t running)
-{
-    pvperfControlTotal *total = &table->totals[event->event];
-
-    if (running > enabled)
-        running = enabled;
-    cell->slot.count += count;
-    cell->slot.time_enabled += enabled;
-    cell->slot.time_lost += enabled - running;
-    total->count += count;
-    total->time_enabled += enabled;
-    total->time_running += running;
-}
-
 
 static uint64_t
 pvperfCellsDifference(uint64_t now,
@@ -125,14 +31,6 @@ pvperfCellsDifference(uint64_t now,
 
     *last = now;
     return now > before ? now - before : 0;
-}
-
-
-static pvperfEvent *
-pvperfCellsNext(const pvperfTable *table,
-                const pvperfEvent *event)
-{
-    return event->next == PVPERF_NO_ID ? NULL : &table->events[event->next];
 }
 
 
@@ -150,9 +48,11 @@ pvperfCellsSync(pvperfTable *table,
     uint32_t i;
     int ret;
 
+    pvperfSamplingDrain(table, vcpu);
     ret = table->host->read(first->fd - 1, first->host_members, &now);
     if (ret < 0)
         return ret;
+    pvperfSlotsLoseWaiting(table, leader, vcpu);
 
     enabled = pvperfCellsDifference(now.enabled, &first->host_enabled);
     running = pvperfCellsDifference(now.running, &first->host_running);
@@ -162,12 +62,45 @@ pvperfCellsSync(pvperfTable *table,
         uint64_t count = pvperfCellsDifference(now.count[i], &cell->host_count);
 
         if (cell->enabled) {
-            pvperfCellsAdvance(table, event, cell, count, enabled, running);
-            pvperfCellsPublish(table, event, vcpu);
+            pvperfSlotsAdvance(table, event, cell, count, enabled, running);
+            if (event != leader)
+                pvperfSlotsLoseWaiting(table, event, vcpu);
+            pvperfSlotsPublish(table, event, vcpu);
         }
-        event = pvperfCellsNext(table, event);
+        event = pvperfTableNext(table, event);
     }
     return 0;
+}
+
+
+void
+pvperfCellsWaited(pvperfTable *table,
+                  pvperfEvent *event,
+                  uint32_t vcpu)
+{
+    pvperfCellsSync(table, &table->events[event->leader], vcpu);
+}
+
+
+static int
+pvperfCellsSwitchOff(pvperfTable *table,
+                     pvperfEvent *event,
+                     uint32_t vcpu)
+{
+    if (event->sample_period)
+        return pvperfGrantsOff(table, event, vcpu);
+    return table->host->disable(pvperfTableCell(table, event, vcpu)->fd - 1);
+}
+
+
+static int
+pvperfCellsSwitchOn(pvperfTable *table,
+                    pvperfEvent *event,
+                    uint32_t vcpu)
+{
+    if (event->sample_period)
+        return pvperfGrantsOn(table, event, vcpu);
+    return table->host->enable(pvperfTableCell(table, event, vcpu)->fd - 1);
 }
 
 
@@ -178,7 +111,7 @@ pvperfCellsStop(pvperfTable *table,
                 uint32_t vcpu)
 {
     pvperfCell *first = pvperfTableCell(table, leader, vcpu);
-    int ret = table->host->disable(first->fd - 1);
+    int ret = pvperfCellsSwitchOff(table, leader, vcpu);
     int ret_sync = pvperfCellsSync(table, leader, vcpu);
 
     first->host_on = false;
@@ -196,13 +129,16 @@ pvperfCellsThreadGone(const pvperfTable *table,
                       uint64_t enabled_before)
 {
     return first->host_enabled == enabled_before &&
+        !(first->sampler && first->sampler->throttled) &&
            table->now - first->host_since >= PVPERF_CELLS_GONE_NS;
 }
 
 
 static void
-pvperfCellsForgetFd(pvperfCell *cell)
+pvperfCellsForgetFd(pvperfTable *table,
+                    pvperfCell *cell)
 {
+    pvperfSamplingDetach(table, cell);
     cell->fd = 0;
     cell->host_members = 0;
     cell->host_on = false;
@@ -223,7 +159,21 @@ pvperfCellsDropFd(pvperfTable *table,
         table->host->close(cell->fd - 1);
     else if (cell->fd)
         pvperfTableBury(table, cell->fd - 1);
-    pvperfCellsForgetFd(cell);
+    pvperfCellsForgetFd(table, cell);
+}
+
+
+pvperfRingKind
+pvperfCellsRing(const pvperfTable *table,
+                const pvperfEvent *leader)
+{
+    const pvperfEvent *event;
+
+    for (event = leader; event; event = pvperfTableNext(table, event)) {
+        if (pvperfEventGet(event->event)->host_type != PERF_TYPE_SOFTWARE)
+            return PVPERF_RING_HARDWARE;
+    }
+    return PVPERF_RING_SOFTWARE;
 }
 
 
@@ -257,7 +207,7 @@ pvperfCellsSpare(pvperfTable *table,
     };
 
     if (pvperfSparesPut(&table->spares, &spare))
-        pvperfCellsForgetFd(cell);
+        pvperfCellsForgetFd(table, cell);
     else
         pvperfCellsDropFd(table, cell, false);
 }
@@ -285,7 +235,7 @@ pvperfCellsDropGroup(pvperfTable *table,
 {
     pvperfEvent *event;
 
-    for (event = leader; event; event = pvperfCellsNext(table, event))
+    for (event = leader; event; event = pvperfTableNext(table, event))
         pvperfCellsDropFd(table, pvperfTableCell(table, event, vcpu), false);
 }
 
@@ -304,13 +254,14 @@ pvperfCellsFinish(pvperfTable *table,
 
     if (ret < 0 || !pvperfCellsThreadGone(table, first, enabled))
         return ret;
-    for (event = leader; event; event = pvperfCellsNext(table, event)) {
+    for (event = leader; event; event = pvperfTableNext(table, event)) {
         if (pvperfTableCell(table, event, vcpu)->enabled)
             pvperfCellsRefuse(table, event, vcpu, -EAGAIN);
     }
     pvperfCellsDropGroup(table, leader, vcpu);
     while ((fd = pvperfSparesOfVcpu(&table->spares, vcpu)) >= 0)
         pvperfTableBury(table, fd);
+    pvperfSamplingDropRings(table, vcpu);
     return 0;
 }
 
@@ -331,14 +282,21 @@ pvperfCellsInstall(pvperfTable *table,
         pvperfCellsStop(table, leader, vcpu);
     pvperfCellsDropGroup(table, leader, vcpu);
 
-    for (event = leader; event; event = pvperfCellsNext(table, event))
+    for (event = leader; event; event = pvperfTableNext(table, event))
         pvperfTableTake(table, event, vcpu)->fd = fds[i++] + 1;
     first->host_members = leader->members;
     first->retry_at = 0;
 
-    /* Siblings stay on for good; they count while their leader does. */
-    for (i = 1; i < leader->members && ret == 0; i++)
-        ret = table->host->enable(fds[i]);
+    for (event = leader; event && ret == 0; event = pvperfTableNext(table, event)) {
+        const pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+
+        if (event->sample_period)
+            ret = pvperfSamplingAttach(table, event, vcpu, pvperfCellsRing(table, leader));
+        /* Siblings stay on for good; they count while their leader does. A
+         * sampler writes records then, so it has to be wanted. */
+        if (ret == 0 && event != leader && (cell->enabled || !event->sample_period))
+            ret = pvperfCellsSwitchOn(table, event, vcpu);
+    }
     if (ret == 0 && was_on)
         ret = pvperfCellsStart(table, leader, vcpu);
     if (ret < 0)
@@ -355,13 +313,19 @@ pvperfCellsEnable(pvperfTable *table,
     pvperfCell *cell = pvperfTableCell(table, event, vcpu);
     pvperfEvent *leader = &table->events[event->leader];
     pvperfCell *first = pvperfTableCell(table, leader, vcpu);
+    int ret = 0;
 
     if (!cell->enabled) {
         /* What the group counted so far is not this event's. */
         if (first->host_on)
             pvperfCellsSync(table, leader, vcpu);
-        pvperfCellsAct(table, event, vcpu, PVPERF_ACTION_ENABLE, 0);
-        pvperfCellsPublish(table, event, vcpu);
+        pvperfSlotsAct(table, event, vcpu, PVPERF_ACTION_ENABLE, 0);
+        if (event->sample_period && event != leader)
+            ret = pvperfGrantsOn(table, event, vcpu);
+        if (ret < 0)
+            pvperfCellsRefuse(table, event, vcpu, ret);
+        else
+            pvperfSlotsPublish(table, event, vcpu);
     }
     return first->enabled && !first->host_on;
 }
@@ -378,10 +342,16 @@ pvperfCellsStart(pvperfTable *table,
 
     if (first->host_on)
         return 0;
-    ret = table->host->enable(first->fd - 1);
+    for (event = pvperfTableNext(table, leader); event; event = pvperfTableNext(table, event)) {
+        const pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+
+        if (cell->sampler && cell->sampler->on && !cell->enabled)
+            pvperfGrantsOff(table, event, vcpu);
+    }
+    ret = pvperfCellsSwitchOn(table, leader, vcpu);
     first->host_on = ret == 0;
     first->host_since = table->now;
-    for (event = leader; ret < 0 && event; event = pvperfCellsNext(table, event)) {
+    for (event = leader; ret < 0 && event; event = pvperfTableNext(table, event)) {
         if (pvperfTableCell(table, event, vcpu)->enabled)
             pvperfCellsRefuse(table, event, vcpu, ret);
     }
@@ -395,8 +365,8 @@ pvperfCellsRefuse(pvperfTable *table,
                   uint32_t vcpu,
                   int error)
 {
-    pvperfCellsAct(table, event, vcpu, PVPERF_ACTION_REFUSE, error);
-    pvperfCellsPublish(table, event, vcpu);
+    pvperfSlotsAct(table, event, vcpu, PVPERF_ACTION_REFUSE, error);
+    pvperfSlotsPublish(table, event, vcpu);
 }
 
 
@@ -406,8 +376,8 @@ pvperfCellsLose(pvperfTable *table,
                 uint32_t vcpu,
                 uint64_t ns)
 {
-    pvperfCellsAdvance(table, event, pvperfTableCell(table, event, vcpu), 0, ns, 0);
-    pvperfCellsPublish(table, event, vcpu);
+    pvperfSlotsAdvance(table, event, pvperfTableCell(table, event, vcpu), 0, ns, 0);
+    pvperfSlotsPublish(table, event, vcpu);
 }
 
 
@@ -422,13 +392,16 @@ pvperfCellsDisable(pvperfTable *table,
     int ret = 0;
 
     if (first->host_on && cell->enabled) {
-        if (event == leader)
+        if (event == leader) {
             ret = pvperfCellsFinish(table, leader, vcpu);
-        else
+        } else {
+            if (event->sample_period)
+                pvperfGrantsOff(table, event, vcpu);
             ret = pvperfCellsSync(table, leader, vcpu);
+        }
     }
-    pvperfCellsAct(table, event, vcpu, PVPERF_ACTION_DISABLE, cell->slot.error);
-    pvperfCellsPublish(table, event, vcpu);
+    pvperfSlotsAct(table, event, vcpu, PVPERF_ACTION_DISABLE, cell->slot.error);
+    pvperfSlotsPublish(table, event, vcpu);
     return ret;
 }
 
@@ -462,7 +435,7 @@ pvperfCellsSplit(pvperfTable *table,
     if (was_on)
         pvperfCellsSync(table, leader, vcpu);
 
-    for (event = pvperfCellsNext(table, leader); event; event = pvperfCellsNext(table, event)) {
+    for (event = pvperfTableNext(table, leader); event; event = pvperfTableNext(table, event)) {
         pvperfCell *cell = pvperfTableCell(table, event, vcpu);
 
         if (!cell->fd)
@@ -470,11 +443,11 @@ pvperfCellsSplit(pvperfTable *table,
         cell->host_members = 1;
         cell->host_on = was_on && cell->enabled;
         if (!cell->host_on)
-            table->host->disable(cell->fd - 1);
+            pvperfCellsSwitchOff(table, event, vcpu);
     }
     pvperfCellsDropFd(table, first, true);
 
-    for (event = pvperfCellsNext(table, leader); event; event = pvperfCellsNext(table, event)) {
+    for (event = pvperfTableNext(table, leader); event; event = pvperfTableNext(table, event)) {
         pvperfCell *cell = pvperfTableCell(table, event, vcpu);
         pvperfHostRead now;
 
@@ -508,16 +481,16 @@ pvperfCellsClose(pvperfTable *table,
     } else {
         bool known = !cell->enabled || pvperfCellsDisable(table, event, vcpu) == 0;
 
-        if (known && cell->fd && cell->host_members == 1)
+        if (known && cell->fd && cell->host_members == 1 && !event->sample_period)
             pvperfCellsSpare(table, event, cell, vcpu);
         else
             pvperfCellsDropFd(table, cell, false);
     }
 
-    pvperfCellsAct(table, event, vcpu, PVPERF_ACTION_CLOSE, 0);
+    pvperfSlotsAct(table, event, vcpu, PVPERF_ACTION_CLOSE, 0);
     /* A slot that nobody wrote is closed as it is. */
     if (cell->slot.seq)
-        pvperfCellsPublish(table, event, vcpu);
+        pvperfSlotsPublish(table, event, vcpu);
     cell->used = false;
     cell->owner = 0;
 }

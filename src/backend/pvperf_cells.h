@@ -19,6 +19,16 @@ int pvperfCellsInstall(pvperfTable *table,
                        uint32_t vcpu,
                        const int *fds);
 
+/* The ring that samplers of a group need: the kernel counts it as hardware if
+ * one member is. */
+pvperfRingKind pvperfCellsRing(const pvperfTable *table,
+                               const pvperfEvent *leader);
+
+/* A throttled sampler is about to go on: what was lost is in the slots. */
+void pvperfCellsWaited(pvperfTable *table,
+                       pvperfEvent *event,
+                       uint32_t vcpu);
+
 /* The kind of host event that an event needs on a vCPU. */
 pvperfSpareKind pvperfCellsKind(const pvperfEvent *event,
                                 uint32_t vcpu);

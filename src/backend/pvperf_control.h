@@ -85,6 +85,9 @@ struct _pvperfControlEvent {
     int32_t event;              /* pvperfEventIndex */
     uint32_t modes;             /* PVPERF_ATTR_EXCLUDE_USER | _KERNEL */
     uint64_t raw_config;        /* of the entry "raw", else 0 */
+    uint64_t sample_period;     /* events, or Hz if freq; 0: counts only */
+    uint32_t freq;
+    uint32_t pad;
 };
 
 typedef struct _pvperfControlOpen pvperfControlOpen;
@@ -92,12 +95,15 @@ struct _pvperfControlOpen {
     pvperfControlHeader h;
     uint32_t vcpu;
     uint32_t count;             /* 1 .. PVPERF_MAX_GROUP; [0] leads */
+    uint32_t ring;              /* 1: and an event that never counts, in the group's context,
+                                 * into whose ring samples can be redirected */
+    uint32_t pad;
     pvperfControlEvent events[PVPERF_MAX_GROUP];
 };
 
 /* OPEN is always sent whole. ret 0: as many fds as were asked for, in the order
- * of the request, the leader disabled (siblings as the daemon likes, the
- * backend enables them), with read_format GROUP |
+ * of the request, the ring's last; leader and samplers disabled (other siblings
+ * as the daemon likes, the backend enables them), with read_format GROUP |
  * TOTAL_TIME_ENABLED | TOTAL_TIME_RUNNING (GROUP also for one alone). Else
  * -errno as the guest is to see it, no fds, and which member failed. */
 typedef struct _pvperfControlOpened pvperfControlOpened;
@@ -160,6 +166,16 @@ struct _pvperfControlTotal {
     uint64_t time_running;
 };
 
+/* Sampling, over the life of the backend. */
+typedef struct _pvperfControlSampling pvperfControlSampling;
+struct _pvperfControlSampling {
+    uint64_t overflows;         /* taken on the host */
+    uint64_t nmis;              /* raised in the guest */
+    uint64_t throttles;         /* times an event was stopped by the VM's limits ... */
+    uint64_t throttled_ns;      /* ... and for how long, summed over events */
+    uint64_t host_throttles;    /* times one was stopped by the host kernel's own limit */
+};
+
 typedef struct _pvperfControlStats pvperfControlStats;
 struct _pvperfControlStats {
     pvperfControlHeader h;
@@ -174,6 +190,7 @@ struct _pvperfControlStats {
     uint64_t kicks;             /* doorbells read */
     uint64_t sleeps;
     uint64_t ops[8];            /* frames served, by KVM_PERF_OP_*; [0] PVPERF_HELLO */
+    pvperfControlSampling sampling;
     uint64_t refusals[PVPERF_NR_REASONS];
     pvperfControlTotal totals[PVPERF_EVENTS_MAX]; /* by pvperfEventIndex */
 };

@@ -45,6 +45,13 @@ pvperfTableCellBytes(const pvperfTable *table)
 }
 
 
+static size_t
+pvperfTableSamplerBytes(const pvperfTable *table)
+{
+    return (size_t)PVPERF_NR_ROWS * table->nr_vcpus * sizeof(*table->samplers);
+}
+
+
 int
 pvperfTableInit(pvperfTable *table,
                 pvperfWindow *window,
@@ -59,12 +66,13 @@ pvperfTableInit(pvperfTable *table,
     };
     table->events = pvperfTableMap(PVPERF_MAX_IDS * sizeof(*table->events));
     table->cells = pvperfTableMap(pvperfTableCellBytes(table));
+    table->samplers = pvperfTableMap(pvperfTableSamplerBytes(table));
     table->row_users = pvperfTableMap(PVPERF_NR_ROWS * sizeof(*table->row_users));
     table->counting = pvperfTableMap(table->nr_vcpus * sizeof(*table->counting));
     table->graves = pvperfTableMap(PVPERF_GRAVES * sizeof(*table->graves));
 
-    if (!table->events || !table->cells || !table->row_users || !table->counting ||
-        !table->graves) {
+    if (!table->events || !table->cells || !table->samplers || !table->row_users || !table->counting ||
+        !table->graves || pvperfSamplingInit(table) < 0) {
         pvperfTableFree(table);
         return -ENOMEM;
     }
@@ -80,9 +88,11 @@ pvperfTableFree(pvperfTable *table)
         while (pvperfTableReap(table))
             ;
     }
+    pvperfSamplingFree(table);
     pvperfTableUnmap(table->graves, PVPERF_GRAVES * sizeof(*table->graves));
     pvperfTableUnmap(table->events, PVPERF_MAX_IDS * sizeof(*table->events));
     pvperfTableUnmap(table->cells, pvperfTableCellBytes(table));
+    pvperfTableUnmap(table->samplers, pvperfTableSamplerBytes(table));
     pvperfTableUnmap(table->row_users, PVPERF_NR_ROWS * sizeof(*table->row_users));
     pvperfTableUnmap(table->counting, table->nr_vcpus * sizeof(*table->counting));
     *table = (pvperfTable) { 0 };
@@ -99,12 +109,20 @@ pvperfTableFind(const pvperfTable *table,
 }
 
 
+pvperfEvent *
+pvperfTableNext(const pvperfTable *table,
+                const pvperfEvent *event)
+{
+    return event->next == PVPERF_NO_ID ? NULL : &table->events[event->next];
+}
+
+
 pvperfCell *
 pvperfTableCell(const pvperfTable *table,
                 const pvperfEvent *event,
                 uint32_t vcpu)
 {
-    return &table->cells[(size_t)event->row * table->nr_vcpus + vcpu];
+    return &table->cells[(size_t)vcpu * PVPERF_NR_ROWS + event->row];
 }
 
 
@@ -118,6 +136,7 @@ pvperfTableTake(pvperfTable *table,
     if (cell->owner)
         return cell;
     cell->owner = event - table->events + 1;
+    cell->sampler = event->sample_period ? &table->samplers[cell - table->cells] : NULL;
     cell->base_count = cell->slot.count;
     cell->base_enabled = cell->slot.time_enabled;
     cell->base_lost = cell->slot.time_lost;
@@ -151,7 +170,7 @@ pvperfTablePlaceFree(const pvperfTable *table,
     if (!bound)
         return table->row_users[row] == 0;
     return table->row_users[row] != PVPERF_ROW_WHOLE &&
-           table->cells[(size_t)row * table->nr_vcpus + vcpu].owner == 0;
+           table->cells[(size_t)vcpu * PVPERF_NR_ROWS + row].owner == 0;
 }
 
 
@@ -182,6 +201,8 @@ pvperfTableAdd(pvperfTable *table,
         .modes = opening->modes,
         .generation = ++table->generation,
         .raw_config = opening->raw_config,
+        .sample_period = opening->sample_period,
+        .freq = opening->freq,
     };
 
     if (opening->leader != PVPERF_NO_ID) {

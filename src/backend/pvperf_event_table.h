@@ -25,6 +25,7 @@
 #include "conf/pvperf_events.h"
 #include "pvperf_control.h"
 #include "pvperf_hostperf.h"
+#include "pvperf_sampling.h"
 #include "pvperf_spares.h"
 #include "pvperf_window.h"
 
@@ -45,6 +46,8 @@ struct _pvperfEvent {
     uint32_t modes;             /* PVPERF_ATTR_EXCLUDE_USER | _KERNEL */
     uint32_t generation;        /* of a leader: changes whenever the members do */
     uint64_t raw_config;
+    uint64_t sample_period;     /* events, or Hz if freq; 0: counts only */
+    bool freq;
 };
 
 /* What OPEN asks for, checked. */
@@ -58,6 +61,8 @@ struct _pvperfOpening {
     pvperfEventIndex event;
     uint32_t modes;
     uint64_t raw_config;
+    uint64_t sample_period;
+    bool freq;
 };
 
 /* One id on one vCPU. All zero is a free cell; an event takes its cell on a vCPU
@@ -82,6 +87,7 @@ struct _pvperfCell {
     bool enabled;               /* by the guest: state is COUNTING */
     bool host_on;               /* leader: the host group is switched on */
     bool used;                  /* was enabled by its present event */
+    pvperfSampler *sampler;     /* of an event with a sample period, else NULL */
 };
 
 typedef struct _pvperfTable pvperfTable;
@@ -91,7 +97,8 @@ struct _pvperfTable {
     uint32_t nr_vcpus;
     uint64_t now;               /* of the pass over the areas, ns */
     pvperfEvent *events;        /* [PVPERF_MAX_IDS] */
-    pvperfCell *cells;          /* [PVPERF_NR_ROWS][nr_vcpus] */
+    pvperfCell *cells;          /* [nr_vcpus][PVPERF_NR_ROWS] */
+    pvperfSampler *samplers;    /* the same */
     uint16_t *row_users;        /* [PVPERF_NR_ROWS]: events in it; ROW_WHOLE: one, on all vCPUs */
     uint16_t *counting;         /* [nr_vcpus]: cells enabled there */
     int32_t id_end;             /* ids from here on were never open in this session */
@@ -102,6 +109,7 @@ struct _pvperfTable {
     uint32_t buried;            /* free running: put in */
     uint32_t reaped;            /* free running: closed */
     pvperfSpares spares;        /* host events for the next OPENs */
+    pvperfSampling sampling;
     pvperfControlTotal *totals; /* [PVPERF_EVENTS_MAX] */
 };
 
@@ -115,6 +123,10 @@ void pvperfTableFree(pvperfTable *table);
 /* The open event of this id, or NULL; any number may be asked. */
 pvperfEvent *pvperfTableFind(const pvperfTable *table,
                              uint64_t id);
+/* The next member of its group, or NULL. */
+pvperfEvent *pvperfTableNext(const pvperfTable *table,
+                             const pvperfEvent *event);
+
 pvperfCell *pvperfTableCell(const pvperfTable *table,
                             const pvperfEvent *event,
                             uint32_t vcpu);

@@ -21,6 +21,9 @@ struct _pvperfHostRead {
     uint64_t count[PVPERF_MAX_GROUP];
 };
 
+/* Data of one vCPU's ring; with its control page nine pages of locked memory. */
+#define PVPERF_RING_BYTES 32768
+
 typedef struct _pvperfHostperf pvperfHostperf;
 struct _pvperfHostperf {
     int (*enable)(int fd);      /* 0 or -errno */
@@ -29,6 +32,22 @@ struct _pvperfHostperf {
                 uint32_t members,
                 pvperfHostRead *values); /* 0, or -errno if nr != members */
     void (*close)(int fd);
+
+    /* Sampling. refresh() lets so many more overflows happen and enables. */
+    int (*refresh)(int fd,
+                   uint32_t overflows); /* 0 or -errno */
+    int (*identify)(int fd,
+                    uint64_t *sample_id); /* 0 or -errno */
+    int (*redirect)(int fd,
+                    int ring_fd); /* its records go there; 0 or -errno */
+    int (*frequency)(int fd,
+                     uint64_t hz); /* a new one; 0 or -errno */
+    int (*map)(int fd,
+               uint64_t bytes,
+               void **memory); /* 0 or -errno */
+    void (*unmap)(void *memory,
+                  uint64_t bytes);
+    void (*notify)(int irq_fd); /* raises a vector */
 };
 
 extern const pvperfHostperf pvperfHostperfReal;

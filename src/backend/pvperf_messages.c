@@ -127,6 +127,9 @@ pvperfMessagesSetup(pvperfMessages *messages,
 
     messages->backend.ask = pvperfMessagesAsk;
     messages->backend.opaque = messages;
+    messages->backend.table.sampling.irq_fds = messages->irq_fds;
+    messages->backend.table.sampling.watch = messages->watch_ring;
+    messages->backend.table.sampling.opaque = messages->watch_opaque;
     messages->window_fd = received->fds[0];
     messages->doorbell_fd = received->fds[1];
     messages->qemu_fd = received->fds[2];

@@ -79,6 +79,8 @@ pvperfOpsParseOpen(pvperfBackend *backend,
                               &opening->event);
     if (verdict.ret < 0)
         return verdict;
+    if (attr.sample_period && !(backend->stats.driver_features & 1U << PVPERF_F_SAMPLING))
+        return pvperfVerdictRefuse(-EOPNOTSUPP, PVPERF_REASON_UNSUPPORTED);
 
     opening->id = param.id;
     opening->leader = leader == PVPERF_OPEN_NO_LEADER ? PVPERF_NO_ID : (int32_t)leader;
@@ -88,6 +90,8 @@ pvperfOpsParseOpen(pvperfBackend *backend,
     opening->modes = 0;
     if (pvperfEventGet(opening->event)->guest_modes)
         opening->modes = attr.flags & (PVPERF_ATTR_EXCLUDE_USER | PVPERF_ATTR_EXCLUDE_KERNEL);
+    opening->sample_period = attr.sample_period;
+    opening->freq = attr.flags & PVPERF_ATTR_FREQ;
     opening->raw_config = 0;
     if (pvperfEventGet(opening->event)->klass == PVPERF_CLASS_RAW)
         opening->raw_config = attr.config;
@@ -110,7 +114,7 @@ pvperfOpsReopen(pvperfBackend *backend,
     };
     pvperfSpare spare;
 
-    if (!pvperfSparesTake(&table->spares, &kind, &spare))
+    if (opening->sample_period || !pvperfSparesTake(&table->spares, &kind, &spare))
         return false;
     pvperfTableAdd(table, opening);
     pvperfCellsReuse(table, &table->events[opening->id], &spare);
@@ -226,7 +230,7 @@ pvperfOpsAskForGroup(pvperfBackend *backend,
 {
     const pvperfCell *first = pvperfTableCell(&backend->table, leader, vcpu);
 
-    if (leader->members == 1 && !first->fd) {
+    if (leader->members == 1 && !leader->sample_period && !first->fd) {
         pvperfSpareKind kind = pvperfCellsKind(leader, vcpu);
         pvperfSpare spare;
 
@@ -297,6 +301,8 @@ pvperfOpsSync(pvperfBackend *backend,
     if (!event)
         return PVPERF_MALFORMED;
     ret = sync(&backend->table, event, vcpu);
+    /* It looks at all overflows when it has the answer. */
+    pvperfSamplingSeen(&backend->table, vcpu);
     return pvperfVerdictRefuse(ret, ret < 0 ? PVPERF_REASON_HOST : PVPERF_REASON_NONE);
 }
 

@@ -60,7 +60,7 @@ pvperfCheckShape(const struct guest_perf_attr *attr)
 {
     if (attr->pad0 || attr->pad1 || attr->read_format ||
         attr->bp_type || attr->bp_addr || attr->bp_len ||
-        (attr->flags & ~PVPERF_ATTR_FLAGS))
+        (attr->flags & ~PVPERF_ATTR_FLAGS) || attr->sample_period > INT64_MAX)
         return pvperfVerdictRefuse(-EINVAL, PVPERF_REASON_MALFORMED);
 
     /* perf's :G: only the guests of this guest. Nobody counts those. */
@@ -122,8 +122,7 @@ pvperfCheckAttr(const struct guest_perf_attr *attr,
             .reason = PVPERF_REASON_MIN_PERIOD,
             .limit = policy->min_period,
         };
-    /* This backend does not offer PVPERF_F_SAMPLING. */
-    return pvperfVerdictRefuse(-EOPNOTSUPP, PVPERF_REASON_UNSUPPORTED);
+    return verdict;
 }
 
 

@@ -41,6 +41,7 @@ typedef enum {
     PVPERF_FD_DOORBELL,
     PVPERF_FD_QEMU,
     PVPERF_FD_SIGNAL,
+    PVPERF_FD_RING,
 } pvperfFdKind;
 
 typedef struct _pvperfPoll pvperfPoll;
@@ -78,6 +79,17 @@ pvperfPollWatch(pvperfPoll *poll,
     poll->ended = true;
     poll->status = EXIT_FAILURE;
     return false;
+}
+
+
+static int
+pvperfPollWatchRing(void *opaque,
+                    int fd)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.u32 = PVPERF_FD_RING };
+    const pvperfPoll *poll = opaque;
+
+    return epoll_ctl(poll->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
 
@@ -140,6 +152,9 @@ pvperfPollHandle(pvperfPoll *poll,
         case PVPERF_FD_QEMU:
             pvperfPollEnd(poll, EXIT_SUCCESS);
             break;
+        case PVPERF_FD_RING:
+            /* The next pass looks at all of them. */
+            break;
         case PVPERF_FD_SIGNAL:
             /* Tell the guest at once instead of leaving it to find out. */
             if (messages->set_up)
@@ -158,16 +173,20 @@ pvperfPollTimeout(const pvperfPoll *poll,
                   uint64_t now)
 {
     const pvperfMessages *messages = poll->messages;
-    uint64_t deadline;
-    uint64_t spare;
+    uint64_t deadlines[3];
+    uint64_t deadline = UINT64_MAX;
+    size_t i;
 
     if (!messages->set_up)
         return PVPERF_POLL_SETUP_MS;
-    deadline = pvperfBrokerDeadline(&messages->backend);
-    spare = pvperfSparesDeadline(&messages->backend.table.spares);
-    if (spare && (!deadline || spare < deadline))
-        deadline = spare;
-    if (!deadline)
+    deadlines[0] = pvperfBrokerDeadline(&messages->backend);
+    deadlines[1] = pvperfSparesDeadline(&messages->backend.table.spares);
+    deadlines[2] = pvperfSamplingDeadline(&messages->backend.table);
+    for (i = 0; i < 3; i++) {
+        if (deadlines[i] && deadlines[i] < deadline)
+            deadline = deadlines[i];
+    }
+    if (deadline == UINT64_MAX)
         return -1;
     return deadline <= now ? 0 : (deadline - now) / PVPERF_NS_PER_MS + 1;
 }
@@ -270,6 +289,8 @@ pvperfPollRun(pvperfMessages *messages)
         .window = PVPERF_POLL_MAX_NS,
     };
 
+    messages->watch_ring = pvperfPollWatchRing;
+    messages->watch_opaque = &poll;
     if (!pvperfPollStart(&poll)) {
         pvperfLog("the control socket cannot be polled");
         return EXIT_FAILURE;

@@ -51,6 +51,8 @@ pvperfServeInit(pvperfBackend *backend,
     ret = pvperfTableInit(&backend->table, window, host, backend->stats.totals);
     if (ret < 0)
         return ret;
+    backend->table.sampling.policy = &backend->policy;
+    backend->table.sampling.stats = &backend->stats.sampling;
 
     backend->areas = mmap(NULL, pvperfServeAreaBytes(backend), PROT_READ | PROT_WRITE,
                           flags, -1, 0);
@@ -106,6 +108,7 @@ pvperfServeSession(pvperfBackend *backend,
      * host's, and the nonce last. */
     pvperfWindowWriteIdentity(backend->window);
     pvperfTableReset(&backend->table);
+    pvperfSamplingReset(&backend->table);
     pvperfWindowWritePolicy(backend->window, &backend->line);
     pvperfWindowWriteNeedKick(backend->window, false);
     for (i = 0; i < pvperfServeWorkers(backend); i++)
@@ -336,5 +339,6 @@ pvperfServePass(pvperfBackend *backend,
             pvperfWindowWriteHeartbeat(backend->window, worker, ++backend->heartbeats[worker]);
         alive = worker;
     }
+    pvperfSamplingPass(&backend->table);
     return any;
 }

@@ -233,8 +233,50 @@ pvperfWindowWriteSlot(pvperfWindow *window,
     __atomic_store_n(&slot->period_sum, values->period_sum, __ATOMIC_RELAXED);
     __atomic_store_n(&slot->state, values->state, __ATOMIC_RELAXED);
     __atomic_store_n(&slot->error, values->error, __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->throttles, values->throttles, __ATOMIC_RELAXED);
     values->seq += 2;
     __atomic_store_n(&slot->seq, values->seq, __ATOMIC_RELEASE);
+}
+
+
+uint32_t
+pvperfWindowNmiHandled(const pvperfWindow *window,
+                       uint32_t vcpu)
+{
+    /* What was written before is there for whoever sets it after this look. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return __atomic_load_n(&pvperfWindowArea(window, vcpu)->submit.nmi_handled,
+                           __ATOMIC_ACQUIRE);
+}
+
+
+void
+pvperfWindowWriteSample(pvperfWindow *window,
+                        uint32_t vcpu,
+                        uint32_t n,
+                        const struct pvperf_sample *sample)
+{
+    pvperfWindowArea(window, vcpu)->samples[n % PVPERF_NR_SAMPLES] = *sample;
+}
+
+
+void
+pvperfWindowSamples(pvperfWindow *window,
+                    uint32_t vcpu,
+                    uint32_t head)
+{
+    __atomic_store_n(&pvperfWindowArea(window, vcpu)->complete.samples_head,
+                     head, __ATOMIC_RELEASE);
+}
+
+
+void
+pvperfWindowNmiSent(pvperfWindow *window,
+                    uint32_t vcpu,
+                    uint32_t sent)
+{
+    __atomic_store_n(&pvperfWindowArea(window, vcpu)->complete.nmi_sent,
+                     sent, __ATOMIC_SEQ_CST);
 }
 
 
@@ -280,7 +322,7 @@ pvperfWindowWriteIdentity(pvperfWindow *window)
         .magic = PVPERF_MAGIC,
         .version_major = PVPERF_VERSION_MAJOR,
         .version_minor = PVPERF_VERSION_MINOR,
-        .features = 1U << KVM_FEATURE_PV_PERF,
+        .features = 1U << KVM_FEATURE_PV_PERF | 1U << PVPERF_F_SAMPLING,
         .window_size = window->size,
         .nr_vcpus = window->nr_vcpus,
     };

@@ -77,6 +77,21 @@ void pvperfWindowWriteSlot(pvperfWindow *window,
                            uint32_t vcpu,
                            struct guest_perf_event *values);
 
+/* Sampling: the guest's nmi_handled, after a full barrier (any number may
+ * stand there); one sample, not visible before pvperfWindowSamples(); nmi_sent. */
+uint32_t pvperfWindowNmiHandled(const pvperfWindow *window,
+                                uint32_t vcpu);
+void pvperfWindowWriteSample(pvperfWindow *window,
+                             uint32_t vcpu,
+                             uint32_t n,
+                             const struct pvperf_sample *sample);
+void pvperfWindowSamples(pvperfWindow *window,
+                         uint32_t vcpu,
+                         uint32_t head);
+void pvperfWindowNmiSent(pvperfWindow *window,
+                         uint32_t vcpu,
+                         uint32_t sent);
+
 /* Makes all slots zero and gives their memory back. */
 void pvperfWindowClearSlots(pvperfWindow *window);
 

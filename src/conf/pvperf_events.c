@@ -69,14 +69,15 @@
         .unit = unit_, \
         .has_min_period = min_period, \
         .guest_modes = false, \
+        .clock = min_period, \
         .type = PVPERF_TYPE_VCPU, \
         .config = config_, \
         .host_type = PERF_TYPE_SOFTWARE, \
         .host_config = host, \
     }
 
-/* What the host counts for each event of class "vcpu", and whether a sample
- * period has a lower limit; names and units come from abi.h. */
+/* What the host counts for each event of class "vcpu", and whether that is a
+ * clock, whose sample period has a lower limit; names and units come from abi.h. */
 #define HOST_OF_PVPERF_VCPU_CLOCK true, PERF_COUNT_SW_TASK_CLOCK
 #define HOST_OF_PVPERF_VCPU_SWITCHES false, PERF_COUNT_SW_CONTEXT_SWITCHES
 #define HOST_OF_PVPERF_VCPU_MIGRATIONS false, PERF_COUNT_SW_CPU_MIGRATIONS

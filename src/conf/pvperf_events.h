@@ -22,6 +22,7 @@ struct _pvperfEventInfo {
     const char *unit;           /* "ns", or "" for a plain number */
     bool has_min_period;        /* false for vcpu-switches, vcpu-migrations */
     bool guest_modes;           /* exclude_user/_kernel are passed to the host (hardware events) */
+    bool clock;                 /* counts ns; a timer of the host makes its overflows */
     uint32_t type;              /* guest_perf_attr.type */
     uint64_t config;            /* guest_perf_attr.config; ignored for the entry "raw" */
     uint32_t host_type;         /* perf_event_attr.type on the host */

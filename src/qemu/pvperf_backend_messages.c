@@ -215,7 +215,7 @@ pvperfBackendOnOpen(pvperfBackendClient *client,
                     size_t size)
 {
     pvperfControlOpened answer = { .ret = 0 };
-    int fds[PVPERF_MAX_GROUP];
+    int fds[PVPERF_BROKER_FDS];
     const pvperfBrokerTarget target = {
         .proc = "/proc",
         .pid = client->peer->pid,

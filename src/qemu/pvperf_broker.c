@@ -16,8 +16,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <glib.h>
+
 #include "pvperf_identity.h"
 
+#define NSEC_PER_SEC 1000000000ULL
 
 int
 pvperfBrokerPerfEventOpen(struct perf_event_attr *attr,
@@ -30,26 +33,70 @@ pvperfBrokerPerfEventOpen(struct perf_event_attr *attr,
 }
 
 
+/* What pvperf_ring.c reads: identifier, place, period; of a clock, whose late
+ * timer leaves periods out, the count, too. */
+static void
+pvperfBrokerAttrSampling(const pvperfEventInfo *info,
+                         const pvperfControlEvent *event,
+                         struct perf_event_attr *attr)
+{
+    attr->sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_PERIOD |
+        (info->clock ? PERF_SAMPLE_READ : 0);
+    attr->freq = !!event->freq;
+    attr->sample_period = event->sample_period;
+    attr->wakeup_events = 1;
+    attr->disabled = 1;
+}
+
+
 void
-pvperfBrokerAttr(const pvperfEventInfo *info,
-                 uint32_t modes,
-                 uint64_t raw_config,
+pvperfBrokerAttr(const pvperfControlEvent *event,
                  bool leader,
                  struct perf_event_attr *attr)
 {
+    const pvperfEventInfo *info = pvperfEventGet(event->event);
+
     memset(attr, 0, sizeof(*attr));
     attr->size = sizeof(*attr);
     attr->type = info->host_type;
-    attr->config = info->klass == PVPERF_CLASS_RAW ? raw_config : info->host_config;
+    attr->config = info->klass == PVPERF_CLASS_RAW ? event->raw_config : info->host_config;
     attr->read_format = PERF_FORMAT_GROUP |
         PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
     attr->disabled = leader;
 
     if (info->guest_modes) {
         attr->exclude_host = 1;
-        attr->exclude_user = !!(modes & PVPERF_ATTR_EXCLUDE_USER);
-        attr->exclude_kernel = !!(modes & PVPERF_ATTR_EXCLUDE_KERNEL);
+        attr->exclude_user = !!(event->modes & PVPERF_ATTR_EXCLUDE_USER);
+        attr->exclude_kernel = !!(event->modes & PVPERF_ATTR_EXCLUDE_KERNEL);
     }
+    if (event->sample_period)
+        pvperfBrokerAttrSampling(info, event, attr);
+}
+
+
+uint64_t
+pvperfBrokerMaxSampleRate(const char *proc)
+{
+    g_autofree char *path = g_strconcat(proc, "/sys/kernel/perf_event_max_sample_rate", NULL);
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return 0;
+    return g_ascii_strtoull(text, NULL, 10);
+}
+
+
+uint64_t
+pvperfBrokerFrequency(const pvperfEventInfo *info,
+                      const pvperfPolicy *policy,
+                      uint64_t hz,
+                      uint64_t max_sample_rate)
+{
+    if (info->clock && policy->min_period)
+        hz = MIN(hz, MAX(NSEC_PER_SEC / policy->min_period, 1));
+    if (max_sample_rate)
+        hz = MIN(hz, max_sample_rate);
+    return hz;
 }
 
 
@@ -124,6 +171,11 @@ pvperfBrokerCheck(const pvperfControlOpen *request,
             return pvperfBrokerRefuse(answer, -EINVAL, PVPERF_REASON_MALFORMED, i);
         if (!(policy->classes & (1U << info->klass)))
             return pvperfBrokerRefuse(answer, -ENOENT, PVPERF_REASON_CLASS, i);
+        if (event->sample_period > INT64_MAX)
+            return pvperfBrokerRefuse(answer, -EINVAL, PVPERF_REASON_MALFORMED, i);
+        if (event->sample_period && !event->freq && info->has_min_period &&
+            event->sample_period < policy->min_period)
+            return pvperfBrokerRefuse(answer, -EINVAL, PVPERF_REASON_MIN_PERIOD, i);
         if (info->klass == PVPERF_CLASS_RAW) {
             if (!pvperfPolicyAllowsRaw(policy, event->raw_config))
                 return pvperfBrokerRefuse(answer, -ENOENT, PVPERF_REASON_RAW, i);
@@ -143,14 +195,19 @@ pvperfBrokerOpenMembers(const pvperfBrokerTarget *target,
                         pvperfControlOpened *answer,
                         int *fds)
 {
+    uint64_t max_sample_rate = pvperfBrokerMaxSampleRate(target->proc);
     struct perf_event_attr attr;
     uint32_t reason;
     unsigned int i;
     int ret;
 
     for (i = 0; i < request->count; i++) {
-        pvperfBrokerAttr(pvperfEventGet(request->events[i].event), request->events[i].modes,
-                         request->events[i].raw_config, i == 0, &attr);
+        pvperfControlEvent event = request->events[i];
+
+        if (event.freq)
+            event.sample_period = pvperfBrokerFrequency(pvperfEventGet(event.event), target->policy,
+                                                        event.sample_period, max_sample_rate);
+        pvperfBrokerAttr(&event, i == 0, &attr);
         fds[i] = target->open(&attr, tid, i == 0 ? -1 : fds[0]);
         if (fds[i] < 0) {
             ret = pvperfBrokerErrno(-fds[i], i, &reason);
@@ -159,6 +216,41 @@ pvperfBrokerOpenMembers(const pvperfBrokerTarget *target,
         }
     }
     return i;
+}
+
+
+/* An event that never counts, in the context of the request's: a hardware event
+ * if one of them is (before Linux 6.2 a thread has two contexts). */
+static bool
+pvperfBrokerOpenRing(const pvperfBrokerTarget *target,
+                     const pvperfControlOpen *request,
+                     pid_t tid,
+                     pvperfControlOpened *answer,
+                     int *fd)
+{
+    struct perf_event_attr attr = {
+        .type = PERF_TYPE_SOFTWARE,
+        .size = sizeof(attr),
+        .config = PERF_COUNT_SW_DUMMY,
+    };
+    uint32_t reason;
+    unsigned int i;
+
+    for (i = 0; i < request->count; i++) {
+        if (pvperfEventGet(request->events[i].event)->host_type != PERF_TYPE_SOFTWARE) {
+            pvperfControlEvent event = request->events[i];
+
+            event.sample_period = 0;
+            pvperfBrokerAttr(&event, true, &attr);
+            break;
+        }
+    }
+    attr.disabled = 1;
+    *fd = target->open(&attr, tid, -1);
+    if (*fd >= 0)
+        return true;
+    pvperfBrokerRefuse(answer, pvperfBrokerErrno(-*fd, 0, &reason), PVPERF_REASON_RESOURCES, 0);
+    return false;
 }
 
 
@@ -187,7 +279,10 @@ pvperfBrokerOpen(const pvperfBrokerTarget *target,
     }
 
     opened = pvperfBrokerOpenMembers(target, request, tid, answer, fds);
-    if (opened == request->count &&
+    if (opened == request->count && request->ring &&
+        pvperfBrokerOpenRing(target, request, tid, answer, &fds[opened]))
+        opened++;
+    if (answer->ret == 0 &&
         (!pvperfIdentityIsVcpu(target->proc, target->pid, tid, request->vcpu) ||
          !pvperfIdentityAlive(target->pidfd)))
         pvperfBrokerRefuse(answer, pvperfBrokerErrno(ESRCH, 0, &reason),

@@ -29,12 +29,21 @@ struct _pvperfBrokerTarget {
                 int group_fd);
 };
 
-/* The attr of one event: @leader starts disabled, siblings follow it. */
-void pvperfBrokerAttr(const pvperfEventInfo *info,
-                      uint32_t modes,
-                      uint64_t raw_config,
+/* The attr of one event, which is in the table: @leader and samplers start
+ * disabled, siblings follow. */
+void pvperfBrokerAttr(const pvperfControlEvent *event,
                       bool leader,
                       struct perf_event_attr *attr);
+
+/* The host's limit of samples per second and CPU, kernel.perf_event_max_sample_rate;
+ * 0: not known. */
+uint64_t pvperfBrokerMaxSampleRate(const char *proc);
+
+/* A frequency is a wish: as much of it as host and policy let through (Hz). */
+uint64_t pvperfBrokerFrequency(const pvperfEventInfo *info,
+                               const pvperfPolicy *policy,
+                               uint64_t hz,
+                               uint64_t max_sample_rate);
 
 /* What the guest is told when the kernel refused member @member with @err
  * (positive); sets @reason. */
@@ -49,8 +58,11 @@ bool pvperfBrokerCheck(const pvperfControlOpen *request,
                        unsigned int nr_vcpus,
                        pvperfControlOpened *answer);
 
+/* fds of one answer: a group and the ring of its samples. */
+#define PVPERF_BROKER_FDS (PVPERF_MAX_GROUP + 1)
+
 /* Serve @request (its size was checked): ret, reason, failed and count of
- * @answer, and count fds, which the caller closes. */
+ * @answer, and count of the PVPERF_BROKER_FDS fds, which the caller closes. */
 void pvperfBrokerOpen(const pvperfBrokerTarget *target,
                       const pvperfControlOpen *request,
                       pvperfControlOpened *answer,

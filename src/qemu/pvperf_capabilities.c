@@ -66,6 +66,7 @@ pvperfCapabilitiesReadHost(pvperfHostFacts *host)
     if (g_file_get_contents("/proc/sys/kernel/perf_event_paranoid", &text, NULL, NULL))
         host->perf_event_paranoid = g_ascii_strtoll(text, NULL, 10);
 
+    host->max_sample_rate = pvperfBrokerMaxSampleRate("/proc");
     host->has_pmu = false;
     for (i = 0; i < G_N_ELEMENTS(pmus); i++) {
         g_autofree char *path = g_strconcat(devices, pmus[i], NULL);
@@ -90,9 +91,10 @@ pvperfCapabilitiesProbe(pvperfCapabilities *caps,
     pvperfCapabilitiesReadHost(&caps->host);
     for (i = 0; i < pvperfEventCount(); i++) {
         const pvperfEventInfo *info = pvperfEventGet(i);
+        const pvperfControlEvent event = { .event = i, .raw_config = PVPERF_RAW_PROBE };
         int fd;
 
-        pvperfBrokerAttr(info, 0, PVPERF_RAW_PROBE, true, &attr);
+        pvperfBrokerAttr(&event, true, &attr);
         fd = open(&attr, 0, -1);
         if (fd < 0) {
             caps->errors[i] = -fd;
@@ -184,6 +186,7 @@ pvperfCapabilitiesFormat(const pvperfCapabilities *caps)
     g_variant_dict_insert_value(&dict, "classes", g_variant_builder_end(&classes));
     g_variant_dict_insert_value(&dict, "events", g_variant_builder_end(&events));
     g_variant_dict_insert(&dict, "perf_event_paranoid", "i", caps->host.perf_event_paranoid);
+    g_variant_dict_insert(&dict, "perf_event_max_sample_rate", "t", caps->host.max_sample_rate);
     g_variant_dict_insert(&dict, "virtualization", "s", caps->host.virtualization);
     return g_variant_dict_end(&dict);
 }

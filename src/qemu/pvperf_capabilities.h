@@ -16,6 +16,7 @@
 typedef struct _pvperfHostFacts pvperfHostFacts;
 struct _pvperfHostFacts {
     int perf_event_paranoid;    /* -2: the kernel has no perf */
+    uint64_t max_sample_rate;   /* samples per second and CPU; 0: not known */
     bool has_pmu;               /* a PMU "cpu" (or its hybrid forms) exists */
     const char *virtualization; /* hypervisor that this host runs under, or "none" */
 };

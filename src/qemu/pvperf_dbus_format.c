@@ -113,6 +113,21 @@ pvperfDBusFormatOps(const pvperfControlStats *stats)
 
 
 static GVariant *
+pvperfDBusFormatSampling(const pvperfControlSampling *sampling)
+{
+    GVariantBuilder builder;
+
+    g_variant_builder_init(&builder, G_VARIANT_TYPE("a{st}"));
+    g_variant_builder_add(&builder, "{st}", "overflows", sampling->overflows);
+    g_variant_builder_add(&builder, "{st}", "nmis", sampling->nmis);
+    g_variant_builder_add(&builder, "{st}", "throttles", sampling->throttles);
+    g_variant_builder_add(&builder, "{st}", "throttled_ns", sampling->throttled_ns);
+    g_variant_builder_add(&builder, "{st}", "host_throttles", sampling->host_throttles);
+    return g_variant_builder_end(&builder);
+}
+
+
+static GVariant *
 pvperfDBusFormatRefusals(const pvperfControlStats *stats)
 {
     GVariantBuilder builder;
@@ -145,12 +160,16 @@ pvperfDBusFormatStats(const pvperfDomainView *view)
     g_variant_dict_insert(&dict, "requests_sec", "t", policy->requests_sec);
     g_variant_dict_insert(&dict, "min_period", "t", policy->min_period);
     g_variant_dict_insert(&dict, "total_samples_sec", "t", policy->total_samples_sec);
+    g_variant_dict_insert(&dict, "total_samples_sec_max", "t", policy->total_samples_sec_max);
+    g_variant_dict_insert(&dict, "total_samples_sec_max_length", "t",
+                          (guint64)policy->total_samples_sec_max_length);
     g_variant_dict_insert(&dict, "driver", "s", driver);
     g_variant_dict_insert(&dict, "batches", "t", stats->batches);
     g_variant_dict_insert(&dict, "kicks", "t", stats->kicks);
     g_variant_dict_insert(&dict, "sleeps", "t", stats->sleeps);
     g_variant_dict_insert_value(&dict, "events", pvperfDBusFormatTotals(stats));
     g_variant_dict_insert_value(&dict, "ops", pvperfDBusFormatOps(stats));
+    g_variant_dict_insert_value(&dict, "sampling", pvperfDBusFormatSampling(&stats->sampling));
     g_variant_dict_insert_value(&dict, "refusals", pvperfDBusFormatRefusals(stats));
     return g_variant_dict_end(&dict);
 }

@@ -93,7 +93,7 @@ printStructures(FILE *out)
            M(bp_type) M(pad1) M(bp_addr) M(bp_len));
     STRUCT(guest_perf_event,
            M(count) M(overflows) M(seq) M(time_enabled) M(time_lost) M(period_sum) M(state)
-           M(error) M(reserved));
+           M(error) M(throttles) M(pad0) M(reserved));
     STRUCT(guest_perf_event_param, M(attr_addr) M(guest_event_addr) M(id) M(pad0));
     STRUCT(pvperf_identity,
            M(magic) M(version_major) M(version_minor) M(features) M(window_size) M(nr_vcpus)
@@ -104,14 +104,14 @@ printStructures(FILE *out)
            M(last_refusal) M(last_refusal_limit) M(min_period) M(reserved));
     STRUCT(pvperf_header, M(identity) M(session) M(policy));
     STRUCT(pvperf_worker_line, M(heartbeat) M(need_kick) M(pad0) M(reserved));
-    STRUCT(pvperf_submit_line, M(submitted) M(pad0) M(reserved));
+    STRUCT(pvperf_submit_line, M(submitted) M(nmi_handled) M(reserved));
     STRUCT(pvperf_complete_line,
            M(completed) M(nmi_sent) M(samples_head) M(pad0) M(reserved));
     STRUCT(pvperf_frame,
            M(nr) M(pad0) M(session) M(a0) M(a1) M(a2) M(a3) M(reserved));
     STRUCT(pvperf_result, M(ret) M(reason) M(limit));
     STRUCT(pvperf_param, M(param) M(attr) M(reserved));
-    STRUCT(pvperf_sample, M(ip) M(id) M(mode) M(period_sum) M(reserved));
+    STRUCT(pvperf_sample, M(ip) M(id) M(mode) M(period_sum) M(overflows) M(pad0));
     STRUCT(pvperf_area,
            M(submit) M(complete) M(reserved) M(results) M(params) M(frames) M(samples));
 }

@@ -289,7 +289,16 @@ fakeVmPerfOpen(const fakeVm *vm,
         .disabled = leads,
         .read_format = PERF_FORMAT_GROUP | PERF_FORMAT_TOTAL_TIME_ENABLED |
             PERF_FORMAT_TOTAL_TIME_RUNNING,
+        .sample_period = wanted->sample_period,
+        .freq = wanted->freq,
     };
+
+    if (wanted->sample_period) {
+        attr.disabled = 1;
+        attr.wakeup_events = 1;
+        attr.sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_PERIOD |
+            (info->clock ? PERF_SAMPLE_READ : 0);
+    }
 
     return syscall(SYS_perf_event_open, &attr, vm->tid, -1, group_fd, PERF_FLAG_FD_CLOEXEC);
 }
@@ -304,7 +313,13 @@ fakeVmAnswerOpen(fakeVm *vm,
         .h.cookie = request->h.cookie,
         .count = request->count,
     };
-    int fds[PVPERF_MAX_GROUP];
+    struct perf_event_attr ring = {
+        .type = PERF_TYPE_SOFTWARE,
+        .size = sizeof(ring),
+        .config = PERF_COUNT_SW_DUMMY,
+        .disabled = 1,
+    };
+    int fds[PVPERF_MAX_GROUP + 1];
     uint32_t nfds = 0;
 
     vm->requests++;
@@ -324,6 +339,10 @@ fakeVmAnswerOpen(fakeVm *vm,
         } else {
             nfds++;
         }
+    }
+    if (answer.ret == 0 && request->ring) {
+        fds[nfds++] = syscall(SYS_perf_event_open, &ring, vm->tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+        answer.count++;
     }
     if (answer.ret < 0)
         answer.count = 0;

@@ -50,14 +50,18 @@ testAttr(void)
 
     for (i = 0; i < G_N_ELEMENTS(attrCases); i++) {
         const typeof(attrCases[0]) *c = &attrCases[i];
-        const pvperfEventInfo *info = pvperfEventGet(pvperfEventFromName(c->event));
+        const pvperfControlEvent event = {
+            .event = pvperfEventFromName(c->event),
+            .modes = c->modes,
+            .raw_config = c->raw,
+        };
         struct perf_event_attr attr;
         struct perf_event_attr rest;
 
         g_test_message("%s, modes %#x", c->event, c->modes);
-        g_assert_nonnull(info);
+        g_assert_nonnull(pvperfEventGet(event.event));
         memset(&attr, 0xff, sizeof(attr));
-        pvperfBrokerAttr(info, c->modes, c->raw, c->leader, &attr);
+        pvperfBrokerAttr(&event, c->leader, &attr);
         g_assert_cmpuint(attr.type, ==, c->type);
         g_assert_cmpuint(attr.config, ==, c->config);
         g_assert_cmpuint(attr.exclude_host, ==, c->exclude_host);
@@ -238,7 +242,7 @@ testOpen(gconstpointer opaque)
     };
     pvperfControlOpen request = { .vcpu = 1, .count = 3 };
     pvperfControlOpened answer = { .ret = 1 };
-    int fds[PVPERF_MAX_GROUP];
+    int fds[PVPERF_BROKER_FDS];
     g_autofree char *comm = g_build_filename(proc, "100/task/102/comm", NULL);
     int i;
 
@@ -356,11 +360,11 @@ testProbe(void)
 static void
 testReal(void)
 {
-    const pvperfEventInfo *info = pvperfEventGet(pvperfEventFromName("vcpu-clock"));
+    const pvperfControlEvent event = { .event = pvperfEventFromName("vcpu-clock") };
     struct perf_event_attr attr;
     int fd;
 
-    pvperfBrokerAttr(info, 0, 0, true, &attr);
+    pvperfBrokerAttr(&event, true, &attr);
     fd = pvperfBrokerPerfEventOpen(&attr, 0, -1);
     if (fd == -EACCES || fd == -EPERM || fd == -ENOSYS) {
         g_test_skip("perf_event_open is not allowed here");

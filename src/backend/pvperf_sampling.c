@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pvperf_sampling.c: draining, telling the guest.
+ *
+ * A sample's period: the one that the kernel recorded; for clocks, whose timer
+ * leaves out what it is late for, as many whole periods as the count has moved
+ * on, so that the sum of periods never falls behind the count.
+ */
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "pvperf_cells.h"
+#include "pvperf_grants.h"
+#include "pvperf_sampling.h"
+
+#define PVPERF_NMI_LOST_NS 100000000ULL /* an NMI that takes longer never comes */
+#define PVPERF_SHORT_PERIODS 8          /* the kernel finds a frequency's period within so many */
+
+int
+pvperfSamplingInit(pvperfTable *table)
+{
+    pvperfSampling *sampling = &table->sampling;
+    int prot = PROT_READ | PROT_WRITE;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+    sampling->vcpus = mmap(NULL, table->nr_vcpus * sizeof(*sampling->vcpus), prot, flags, -1, 0);
+    sampling->active = mmap(NULL, table->nr_vcpus * sizeof(*sampling->active), prot, flags, -1, 0);
+    return sampling->vcpus == MAP_FAILED || sampling->active == MAP_FAILED ? -ENOMEM : 0;
+}
+
+
+void
+pvperfSamplingFree(pvperfTable *table)
+{
+    pvperfSampling *sampling = &table->sampling;
+    uint32_t vcpu;
+
+    if (!sampling->vcpus || sampling->vcpus == MAP_FAILED ||
+        !sampling->active || sampling->active == MAP_FAILED)
+        return;
+    for (vcpu = 0; vcpu < table->nr_vcpus; vcpu++)
+        pvperfSamplingDropRings(table, vcpu);
+    munmap(sampling->vcpus, table->nr_vcpus * sizeof(*sampling->vcpus));
+    munmap(sampling->active, table->nr_vcpus * sizeof(*sampling->active));
+}
+
+
+/* ---- Rings and host events ------------------------------------------------------ */
+
+bool
+pvperfSamplingReady(const pvperfTable *table,
+                    uint32_t vcpu,
+                    pvperfRingKind kind)
+{
+    return table->sampling.vcpus[vcpu].rings[kind].fd != 0;
+}
+
+
+int
+pvperfSamplingSetRing(pvperfTable *table,
+                      uint32_t vcpu,
+                      pvperfRingKind kind,
+                      int fd)
+{
+    pvperfRing *ring = &table->sampling.vcpus[vcpu].rings[kind];
+    int ret;
+
+    pvperfRingClose(ring, table->host);
+    ret = pvperfRingOpen(ring, table->host, fd);
+    if (ret < 0)
+        table->host->close(fd);
+    else if (table->sampling.watch)
+        ret = table->sampling.watch(table->sampling.opaque, fd);
+    return ret;
+}
+
+
+void
+pvperfSamplingDropRings(pvperfTable *table,
+                        uint32_t vcpu)
+{
+    int kind;
+
+    for (kind = 0; kind < PVPERF_NR_RINGS; kind++)
+        pvperfRingClose(&table->sampling.vcpus[vcpu].rings[kind], table->host);
+}
+
+
+int
+pvperfSamplingAttach(pvperfTable *table,
+                     pvperfEvent *event,
+                     uint32_t vcpu,
+                     pvperfRingKind kind)
+{
+    const pvperfRing *ring = &table->sampling.vcpus[vcpu].rings[kind];
+    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+    int ret;
+
+    if (!ring->fd)
+        return -EAGAIN;
+    ret = table->host->redirect(cell->fd - 1, ring->fd - 1);
+    if (ret < 0) {
+        /* It is the ring of a thread that is gone; the next request brings a new one. */
+        pvperfSamplingDropRings(table, vcpu);
+        return ret == -EINVAL ? -EAGAIN : ret;
+    }
+    return table->host->identify(cell->fd - 1, &cell->sampler->sample_id);
+}
+
+
+void
+pvperfSamplingDetach(pvperfTable *table,
+                     pvperfCell *cell)
+{
+    if (!cell->sampler)
+        return;
+    if (cell->enabled)
+        table->sampling.granted -= cell->sampler->granted;
+    pvperfGrantsUnthrottle(table, cell);
+    *cell->sampler = (pvperfSampler) { .changed = cell->sampler->changed };
+}
+
+
+/* ---- Who samples ------------------------------------------------------------------- */
+
+void
+pvperfSamplingEnter(pvperfTable *table,
+                    const pvperfEvent *event,
+                    uint32_t vcpu)
+{
+    pvperfSampling *sampling = &table->sampling;
+    pvperfVcpuSampling *on = &sampling->vcpus[vcpu];
+
+    sampling->granted += pvperfTableCell(table, event, vcpu)->sampler->granted;
+    if (on->nsamplers == 0)
+        sampling->active[sampling->nactive++] = vcpu;
+    on->samplers[on->nsamplers++] = event - table->events;
+}
+
+
+void
+pvperfSamplingLeave(pvperfTable *table,
+                    const pvperfEvent *event,
+                    uint32_t vcpu)
+{
+    pvperfSampling *sampling = &table->sampling;
+    pvperfVcpuSampling *on = &sampling->vcpus[vcpu];
+    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+    uint32_t i = 0;
+
+    sampling->granted -= cell->sampler->granted;
+    pvperfGrantsUnthrottle(table, cell);
+    while (on->samplers[i] != event - table->events)
+        i++;
+    on->samplers[i] = on->samplers[--on->nsamplers];
+    if (on->nsamplers)
+        return;
+    for (i = 0; sampling->active[i] != vcpu; i++)
+        ;
+    sampling->active[i] = sampling->active[--sampling->nactive];
+}
+
+
+static pvperfEvent *
+pvperfSamplingFind(pvperfTable *table,
+                   uint32_t vcpu,
+                   uint64_t sample_id)
+{
+    const pvperfVcpuSampling *on = &table->sampling.vcpus[vcpu];
+    uint32_t i;
+
+    for (i = 0; i < on->nsamplers; i++) {
+        pvperfEvent *event = &table->events[on->samplers[i]];
+
+        if (pvperfTableCell(table, event, vcpu)->sampler->sample_id == sample_id)
+            return event;
+    }
+    return NULL;
+}
+
+
+/* ---- Records --------------------------------------------------------------------------- */
+
+/* How much of the event an overflow stands for. */
+static uint64_t
+pvperfSamplingPeriod(const pvperfTable *table,
+                     const pvperfEvent *event,
+                     pvperfCell *cell,
+                     const pvperfRecord *record)
+{
+    const pvperfEvent *member;
+    uint64_t period = record->period;
+    uint64_t periods = 1;
+    uint32_t i = 0;
+
+    if (!pvperfEventGet(event->event)->clock || period == 0)
+        return period;
+    for (member = &table->events[event->leader]; member != event; i++)
+        member = pvperfTableNext(table, member);
+    if (i < record->members && record->count[i] > cell->sampler->sampled)
+        periods = (record->count[i] - cell->sampler->sampled + period / 2) / period;
+    if (periods == 0)
+        periods = 1;
+    cell->sampler->sampled += periods * period;
+    return periods * period;
+}
+
+
+/* A frequency for which the kernel has to go below the operator's minimum. */
+static void
+pvperfSamplingCheckPeriod(pvperfTable *table,
+                          const pvperfEvent *event,
+                          pvperfCell *cell,
+                          uint64_t period)
+{
+    uint64_t min = table->sampling.policy->min_period;
+    uint64_t hz = cell->sampler->freq_now ? cell->sampler->freq_now : event->sample_period;
+
+    if (!event->freq || period >= min || !pvperfEventGet(event->event)->has_min_period) {
+        cell->sampler->short_periods = 0;
+        return;
+    }
+    if (++cell->sampler->short_periods < PVPERF_SHORT_PERIODS || hz <= 1)
+        return;
+    cell->sampler->short_periods = 0;
+    cell->sampler->freq_now = hz / 2;
+    table->host->frequency(cell->fd - 1, hz / 2);
+}
+
+
+static void
+pvperfSamplingOverflow(pvperfTable *table,
+                       pvperfEvent *event,
+                       uint32_t vcpu,
+                       const pvperfRecord *record)
+{
+    pvperfSampling *sampling = &table->sampling;
+    pvperfVcpuSampling *on = &sampling->vcpus[vcpu];
+    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+
+    sampling->stats->overflows++;
+    pvperfBudgetTake(&sampling->budget);
+    if (cell->sampler->granted) {
+        cell->sampler->granted--;
+        sampling->granted--;
+    }
+    cell->slot.overflows++;
+    cell->slot.period_sum += pvperfSamplingPeriod(table, event, cell, record);
+    cell->sampler->changed = true;
+    on->news = true;
+    pvperfSamplingCheckPeriod(table, event, cell, record->period);
+
+    /* An address of the host is none of the guest's business. */
+    if (record->mode == PERF_RECORD_MISC_GUEST_KERNEL || record->mode == PERF_RECORD_MISC_GUEST_USER)
+        pvperfWindowWriteSample(table->window, vcpu, on->samples_head++, &(struct pvperf_sample) {
+            .ip = record->ip,
+            .id = event - table->events,
+            .mode = record->mode,
+            .period_sum = cell->slot.period_sum,
+            .overflows = cell->slot.overflows,
+        });
+}
+
+
+static void
+pvperfSamplingRecord(pvperfTable *table,
+                     uint32_t vcpu,
+                     const pvperfRecord *record)
+{
+    pvperfEvent *event = NULL;
+
+    if (record->kind != PVPERF_RECORD_OTHER)
+        event = pvperfSamplingFind(table, vcpu, record->sample_id);
+    if (!event)
+        return;
+    if (record->kind == PVPERF_RECORD_OVERFLOW) {
+        pvperfSamplingOverflow(table, event, vcpu, record);
+    } else if (record->kind == PVPERF_RECORD_THROTTLED) {
+        pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+
+        /* The host's own limit, which lets go at its next tick. */
+        cell->slot.throttles++;
+        cell->sampler->changed = true;
+        table->sampling.stats->host_throttles++;
+    }
+}
+
+
+/* After a drain: grants and the window's slots. */
+static void
+pvperfSamplingSettle(pvperfTable *table,
+                     uint32_t vcpu)
+{
+    pvperfVcpuSampling *on = &table->sampling.vcpus[vcpu];
+    uint32_t i;
+
+    for (i = 0; i < on->nsamplers; i++) {
+        pvperfEvent *event = &table->events[on->samplers[i]];
+        pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+
+        pvperfGrantsRenew(table, event, vcpu);
+        if (cell->sampler->changed)
+            pvperfWindowWriteSlot(table->window, event->row, vcpu, &cell->slot);
+        cell->sampler->changed = false;
+    }
+}
+
+
+void
+pvperfSamplingDrain(pvperfTable *table,
+                    uint32_t vcpu)
+{
+    pvperfVcpuSampling *on = &table->sampling.vcpus[vcpu];
+    pvperfRecord record;
+    bool any = false;
+    int kind;
+
+    for (kind = 0; kind < PVPERF_NR_RINGS; kind++) {
+        pvperfRing *ring = &on->rings[kind];
+        uint64_t head = ring->fd ? pvperfRingHead(ring) : 0;
+
+        if (!ring->fd || head == ring->tail)
+            continue;
+        while (pvperfRingNext(ring, head, &record))
+            pvperfSamplingRecord(table, vcpu, &record);
+        pvperfRingRelease(ring);
+        any = true;
+    }
+    if (any) {
+        pvperfWindowSamples(table->window, vcpu, on->samples_head);
+        pvperfSamplingSettle(table, vcpu);
+    }
+}
+
+
+/* ---- The guest ------------------------------------------------------------------------- */
+
+void
+pvperfSamplingSeen(pvperfTable *table,
+                   uint32_t vcpu)
+{
+    pvperfVcpuSampling *on = &table->sampling.vcpus[vcpu];
+
+    /* No page for a vCPU that never sampled. */
+    if (on->news)
+        on->news = false;
+}
+
+
+/* One NMI at a time: the guest finds by it what was written before it looks. */
+static void
+pvperfSamplingNotify(pvperfTable *table,
+                     uint32_t vcpu)
+{
+    pvperfSampling *sampling = &table->sampling;
+    pvperfVcpuSampling *on = &sampling->vcpus[vcpu];
+    bool on_its_way = pvperfWindowNmiHandled(table->window, vcpu) != on->nmi_sent;
+
+    if (on_its_way && table->now - on->nmi_at < PVPERF_NMI_LOST_NS) {
+        on->news = false;
+        return;
+    }
+    if (!on->news && !on_its_way)
+        return;
+    on->news = false;
+    on->nmi_at = table->now;
+    pvperfWindowNmiSent(table->window, vcpu, ++on->nmi_sent);
+    sampling->stats->nmis++;
+    if (sampling->irq_fds && sampling->irq_fds[vcpu])
+        table->host->notify(sampling->irq_fds[vcpu] - 1);
+}
+
+
+void
+pvperfSamplingPass(pvperfTable *table)
+{
+    pvperfSampling *sampling = &table->sampling;
+    uint32_t i;
+
+    for (i = 0; i < sampling->nactive; i++) {
+        pvperfSamplingDrain(table, sampling->active[i]);
+        pvperfSamplingNotify(table, sampling->active[i]);
+    }
+    pvperfGrantsPass(table);
+}
+
+
+uint64_t
+pvperfSamplingDeadline(const pvperfTable *table)
+{
+    const pvperfSampling *sampling = &table->sampling;
+    uint64_t deadline = sampling->throttled ? sampling->next_grant : 0;
+    uint32_t i;
+
+    for (i = 0; i < sampling->nactive; i++) {
+        uint32_t vcpu = sampling->active[i];
+        const pvperfVcpuSampling *on = &sampling->vcpus[vcpu];
+        uint64_t lost = on->nmi_at + PVPERF_NMI_LOST_NS;
+
+        if (pvperfWindowNmiHandled(table->window, vcpu) != on->nmi_sent &&
+            (!deadline || lost < deadline))
+            deadline = lost;
+    }
+    return deadline;
+}
+
+
+void
+pvperfSamplingReset(pvperfTable *table)
+{
+    uint32_t vcpu;
+
+    for (vcpu = 0; vcpu < table->nr_vcpus; vcpu++) {
+        pvperfVcpuSampling *on = &table->sampling.vcpus[vcpu];
+        uint32_t handled = pvperfWindowNmiHandled(table->window, vcpu);
+
+        if (on->nmi_sent != handled)
+            on->nmi_sent = handled;
+        pvperfWindowNmiSent(table->window, vcpu, handled);
+        pvperfWindowSamples(table->window, vcpu, on->samples_head);
+    }
+}
