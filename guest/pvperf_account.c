@@ -17,6 +17,7 @@
 #include <linux/sched/clock.h>
 
 #include "pvperf_account.h"
+#include "pvperf_sample.h"
 
 #define PVPERF_LOST_MAX		(3600ULL * NSEC_PER_SEC)	/* of one answer */
 
@@ -118,6 +119,7 @@ void pvperf_account_rebase(struct pvperf_id *id, struct pvperf_base *base,
 		atomic64_add(count, &id->event->child_count);
 		atomic64_add(owed - min(owed, lost), &id->event->child_total_time_running);
 	}
+	pvperf_sample_skip(base, slot);
 	base->synced = true;
 	base->unsettled = false;
 }

@@ -44,6 +44,9 @@ struct pvperf_channel_ops {
 	u64 (*session)(struct pvperf_channel *ch);
 	void (*header)(struct pvperf_channel *ch, struct pvperf_header *copy);
 	u32 (*per_vcpu)(struct pvperf_channel *ch);
+	bool (*samples)(struct pvperf_channel *ch);	/* does the host offer them? */
+	/* An NMI was sent to this vCPU and is not claimed yet. */
+	bool (*owed)(struct pvperf_channel *ch, u32 vcpu);
 
 	/*
 	 * Process context, one caller at a time; may sleep.  close() does not
@@ -67,6 +70,10 @@ struct pvperf_channel_ops {
 		    const struct pvperf_op *ops, unsigned int n, u32 *first);
 	int (*wait)(struct pvperf_channel *ch, u32 vcpu, u32 end, bool patient);
 	int (*result)(struct pvperf_channel *ch, u32 vcpu, u32 frame);
+	/* From an NMI, too: one was sent that is not claimed yet; it is now. */
+	bool (*claim)(struct pvperf_channel *ch, u32 vcpu);
+	/* From an NMI, too: the next overflow whose place the host knows. */
+	bool (*place)(struct pvperf_channel *ch, u32 vcpu, struct pvperf_sample *copy);
 	void (*slot)(struct pvperf_channel *ch, u32 row, u32 vcpu, struct guest_perf_event *copy);
 };
 

@@ -30,6 +30,18 @@
 #define PVPERF_PMU_CAPS	0
 #endif
 
+/*
+ * Two tasks whose events are copies of the same ones exchange their contexts
+ * when one follows the other, and the events count on.  Up to 6.14 a PMU is told.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define PVPERF_SWAPS_CONTEXTS
+typedef struct perf_event_context pvperf_task_ctx;
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+#define PVPERF_SWAPS_CONTEXTS
+typedef struct perf_event_pmu_context pvperf_task_ctx;
+#endif
+
 #ifdef PVPERF_PMU_IS_KEPT
 /* Turns tasks' empty contexts that point to a PMU that is gone to this one. */
 void pvperf_contexts_adopt(struct pmu *pmu);

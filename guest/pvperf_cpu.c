@@ -19,7 +19,8 @@
  *    owed; it is given back together with the count when the answer is there.
  *
  * All state is per CPU and used with interrupts off, hence no lock.  Frames
- * are neither sent nor awaited in an NMI.
+ * are neither sent nor awaited in an NMI.  An NMI that tells of overflows in the
+ * middle of one of the functions here leaves them to that function's end.
  */
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -28,6 +29,7 @@
 #include "pvperf_account.h"
 #include "pvperf_cpu.h"
 #include "pvperf_retry.h"
+#include "pvperf_sample.h"
 #include "pvperf_x86.h"
 
 /* A group fits, and a ring has room for one that follows one unanswered. */
@@ -49,6 +51,9 @@ struct pvperf_cpu {
 	struct list_head	changed;
 	struct list_head	reading;
 	bool			retry;		/* something wanted does not count */
+	bool			busy;		/* bases are in use; an NMI keeps off them */
+	bool			overflowed;	/* ... and leaves word here */
+	unsigned int		nr_samplers;	/* active ones that sample */
 	unsigned int		nr_entries;
 	unsigned int		nr_ops;
 	unsigned int		nr_awaited;	/* ops up to the last one to wait for */
@@ -138,6 +143,8 @@ static void entry_known(struct pvperf_event *pe, struct pvperf_base *base,
 
 	slot_of(pe->id, view, &slot);
 	if (slot.state != PVPERF_SLOT_REFUSED && slot.state != PVPERF_SLOT_CLOSED) {
+		if (is_sampling_event(pe->event))
+			pvperf_sample_slot(pe, base, &slot, NULL);
 		pvperf_account_known(pe, base, &slot);
 		return;
 	}
@@ -188,6 +195,37 @@ static bool patient(void)
 	return in_hardirq() || (current->flags & PF_EXITING);
 }
 
+/* The event with this id that counts here, or is just being stopped. */
+static struct pvperf_event *counting_here(struct pvperf_cpu *cpu, const struct pvperf_view *view,
+					  u32 id)
+{
+	struct pvperf_event *pe;
+	unsigned int i;
+
+	for (i = 0; i < cpu->nr_entries; i++)
+		if (cpu->entries[i].pe->id->id == id && cpu->entries[i].op == KVM_PERF_OP_DISABLE)
+			return cpu->entries[i].pe;
+	list_for_each_entry_rcu(pe, &cpu->active, active)
+		if (pe->id->id == id && counting_base(pe, view))
+			return pe;
+	return NULL;
+}
+
+/* Overflows whose places the host knows. */
+static void take_places(struct pvperf_cpu *cpu, const struct pvperf_view *view,
+			struct pt_regs *regs)
+{
+	unsigned int n = PVPERF_NR_SAMPLES;
+	struct pvperf_sample place;
+	struct pvperf_event *pe;
+
+	while (n-- && view->ch->ops->place(view->ch, view->vcpu, &place)) {
+		pe = counting_here(cpu, view, place.id);
+		if (pe && is_sampling_event(pe->event))
+			pvperf_sample_place(pe, this_cpu_ptr(pe->id->base), &place, regs);
+	}
+}
+
 /* Sends the batch, waits for what is to be waited for, accounts. */
 static void batch_send(struct pvperf_cpu *cpu, struct pvperf_view *view)
 {
@@ -206,6 +244,8 @@ static void batch_send(struct pvperf_cpu *cpu, struct pvperf_view *view)
 		waited = -ESTALE;
 	if (waited == -EAGAIN)
 		view->late = true;
+	if (!waited && cpu->nr_awaited)
+		take_places(cpu, view, NULL);
 
 	for (i = 0; i < cpu->nr_entries; i++) {
 		struct pvperf_entry *entry = &cpu->entries[i];
@@ -322,8 +362,56 @@ static void start_one(struct pvperf_cpu *cpu, struct pvperf_view *view, struct p
 	batch_add(cpu, view, pe, KVM_PERF_OP_ENABLE);
 }
 
+static void take_overflows(struct pvperf_cpu *cpu, struct pt_regs *regs)
+{
+	struct guest_perf_event slot;
+	struct pvperf_view view;
+	struct pvperf_base *base;
+	struct pvperf_event *pe;
+
+	if (!cpu->nr_samplers)
+		return;
+	rcu_read_lock();
+	view_take(&view);
+	if (view.ch)
+		take_places(cpu, &view, regs);
+	list_for_each_entry_rcu(pe, &cpu->active, active) {
+		if (!is_sampling_event(pe->event))
+			continue;
+		base = counting_base(pe, &view);
+		if (!base)
+			continue;
+		slot_of(pe->id, &view, &slot);
+		pvperf_sample_slot(pe, base, &slot, regs);
+	}
+	rcu_read_unlock();
+}
+
+static void enter(struct pvperf_cpu *cpu)
+{
+	WRITE_ONCE(cpu->busy, true);
+	/* An NMI on this CPU sees it before anything else. */
+	barrier();
+}
+
+static void leave(struct pvperf_cpu *cpu)
+{
+	for (;;) {
+		barrier();
+		WRITE_ONCE(cpu->busy, false);
+		barrier();
+		if (!READ_ONCE(cpu->overflowed))
+			return;
+		enter(cpu);
+		WRITE_ONCE(cpu->overflowed, false);
+		take_overflows(cpu, NULL);
+	}
+}
+
 static void finish(struct pvperf_cpu *cpu, struct pvperf_view *view)
 {
+	/* Who waits for an answer gets no NMI for the overflows before it. */
+	cpu->overflowed |= cpu->nr_awaited;
 	if (cpu->nr_ops)
 		batch_send(cpu, view);
 	if (cpu->retry) {
@@ -337,6 +425,7 @@ static void flush(struct pvperf_cpu *cpu)
 	struct pvperf_event *pe, *next;
 	struct pvperf_view view;
 
+	enter(cpu);
 	rcu_read_lock();
 	view_take(&view);
 	list_for_each_entry_safe(pe, next, &cpu->changed, changed) {
@@ -352,6 +441,7 @@ static void flush(struct pvperf_cpu *cpu)
 	}
 	finish(cpu, &view);
 	rcu_read_unlock();
+	leave(cpu);
 }
 
 static void change(struct pvperf_cpu *cpu, struct pvperf_event *pe, bool wanted)
@@ -401,7 +491,10 @@ int pvperf_cpu_add(struct pvperf_event *pe, bool start)
 	if (vcpu_full(cpu))
 		return -EAGAIN;
 	cpu->nr_active++;
-	list_add_tail(&pe->active, &cpu->active);
+	cpu->nr_samplers += is_sampling_event(pe->event);
+	pe->muted = false;
+	/* An NMI may walk the list at any time. */
+	list_add_tail_rcu(&pe->active, &cpu->active);
 	if (start)
 		pvperf_cpu_start(pe);
 	return 0;
@@ -412,14 +505,20 @@ void pvperf_cpu_del(struct pvperf_event *pe)
 	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
 
 	pvperf_cpu_stop(pe);
-	list_del_init(&pe->active);
+	list_del_rcu(&pe->active);
+	INIT_LIST_HEAD(&pe->active);
 	cpu->nr_active--;
+	cpu->nr_samplers -= is_sampling_event(pe->event);
 }
 
 void pvperf_cpu_start(struct pvperf_event *pe)
 {
 	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
 
+	/* The end of being throttled by perf's core. */
+	pe->muted = false;
+	if (pe->wanted)
+		return;
 	/* One that comes back inside a bracket has never gone. */
 	if (list_empty(&pe->changed))
 		pvperf_account_begin(pe);
@@ -428,8 +527,13 @@ void pvperf_cpu_start(struct pvperf_event *pe)
 
 void pvperf_cpu_stop(struct pvperf_event *pe)
 {
-	if (pe->wanted)
-		change(this_cpu_ptr(&pvperf_cpus), pe, false);
+	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
+
+	/* perf's core throttles, from a sample. */
+	if (in_nmi() || READ_ONCE(cpu->busy))
+		pe->muted = true;
+	else if (pe->wanted)
+		change(cpu, pe, false);
 }
 
 /* One READ brings a whole group of the host up to date. */
@@ -477,6 +581,7 @@ static void read_all(struct pvperf_cpu *cpu)
 	struct pvperf_event *pe, *next;
 	struct pvperf_view view;
 
+	enter(cpu);
 	rcu_read_lock();
 	view_take(&view);
 	list_for_each_entry_safe(pe, next, &cpu->reading, reading) {
@@ -485,14 +590,39 @@ static void read_all(struct pvperf_cpu *cpu)
 	}
 	finish(cpu, &view);
 	rcu_read_unlock();
+	leave(cpu);
+}
+
+void pvperf_cpu_overflow(struct pt_regs *regs)
+{
+	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
+
+	if (READ_ONCE(cpu->busy))
+		WRITE_ONCE(cpu->overflowed, true);
+	else
+		take_overflows(cpu, regs);
+}
+
+void pvperf_cpu_swap(void)
+{
+	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
+	struct pvperf_event *pe;
+
+	if (!cpu->nr_samplers)
+		return;
+	list_for_each_entry(pe, &cpu->active, active)
+		if (is_sampling_event(pe->event) && pe->wanted && list_empty(&pe->reading))
+			list_add_tail(&pe->reading, &cpu->reading);
+	if (!list_empty(&cpu->reading))
+		read_all(cpu);
 }
 
 void pvperf_cpu_read(struct pvperf_event *pe)
 {
 	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
 
-	/* In an NMI, and for one that was just stopped, the count is as it was. */
-	if (in_nmi() || !pe->wanted)
+	/* In an NMI, for a sample, and for one that was just stopped, the count is as it was. */
+	if (in_nmi() || READ_ONCE(cpu->busy) || !pe->wanted)
 		return;
 	if (list_empty(&pe->reading))
 		list_add_tail(&pe->reading, &cpu->reading);
@@ -541,6 +671,7 @@ void pvperf_cpu_settle(void *data)
 	struct pvperf_base *base;
 	u32 epoch;
 
+	enter(this_cpu_ptr(&pvperf_cpus));
 	rcu_read_lock();
 	view_take(&view);
 	epoch = id_epoch(id, &view);
@@ -554,6 +685,7 @@ void pvperf_cpu_settle(void *data)
 		}
 	}
 	rcu_read_unlock();
+	leave(this_cpu_ptr(&pvperf_cpus));
 }
 
 void pvperf_cpus_init(void)

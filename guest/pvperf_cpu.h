@@ -26,6 +26,9 @@ struct pvperf_event {
 	u64			since;		/* our clock at mark; 0: has not started since */
 	u64			gap;		/* ns since mark in which nothing counted */
 	u64			debt;		/* ns still to be taken off */
+	bool			muted;		/* perf's core throttles it */
+	u32			in_tick;	/* samples in the tick; without perf's core alone */
+	unsigned long		tick;
 };
 
 int pvperf_cpu_add(struct pvperf_event *pe, bool start);
@@ -40,6 +43,12 @@ void pvperf_cpu_read(struct pvperf_event *pe);
  */
 void pvperf_cpu_hold(void);
 void pvperf_cpu_release(void);
+
+/* The host says that events overflowed; in an NMI or an interrupt. */
+void pvperf_cpu_overflow(struct pt_regs *regs);
+
+/* Tasks change places under events that go on counting: what came before is the present task's. */
+void pvperf_cpu_swap(void);
 
 void pvperf_cpu_start_txn(unsigned int flags);
 void pvperf_cpu_end_txn(void);

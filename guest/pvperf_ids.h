@@ -33,6 +33,9 @@ struct pvperf_base {
 	u64			count;
 	u64			lost;
 	u64			owed;		/* ns taken off for an answer still to come */
+	u64			period_sum;	/* sampling: the slot's last ones that were taken */
+	u32			overflows;
+	u32			throttles;
 };
 
 struct pvperf_id {

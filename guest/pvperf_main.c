@@ -15,8 +15,10 @@
 
 #include "pvperf_cpu.h"
 #include "pvperf_ids.h"
+#include "pvperf_nmi.h"
 #include "pvperf_pmu.h"
 #include "pvperf_retry.h"
+#include "pvperf_sample.h"
 
 #define PVPERF_PCI_VENDOR	0x1af4
 #define PVPERF_PCI_DEVICE	0x1110
@@ -79,6 +81,7 @@ static int pvperf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto destroy;
 	}
 	pci_set_drvdata(pdev, device);
+	pvperf_delivery_start(pdev, device->ch);
 	pvperf_retry_host_changed();
 	return 0;
 
@@ -99,12 +102,19 @@ static void pvperf_remove(struct pci_dev *pdev)
 {
 	struct pvperf_device *device = pci_get_drvdata(pdev);
 
+	pvperf_delivery_stop(pdev);
 	pvperf_ids_detach(device->ch);
 	pvperf_window_destroy(device->ch);
 	pci_iounmap(pdev, device->regs);
 	memunmap(device->window);
 	pci_release_regions(pdev);
 	pci_disable_device(pdev);
+}
+
+/* Before kexec, and before the machine goes off: no NMI meets a kernel that does not know it. */
+static void pvperf_shutdown(struct pci_dev *pdev)
+{
+	pvperf_delivery_stop(pdev);
 }
 
 static const struct pci_device_id pvperf_pci_ids[] = {
@@ -118,6 +128,7 @@ static struct pci_driver pvperf_pci_driver = {
 	.id_table	= pvperf_pci_ids,
 	.probe		= pvperf_probe,
 	.remove		= pvperf_remove,
+	.shutdown	= pvperf_shutdown,
 };
 
 static int __init pvperf_init(void)
@@ -125,6 +136,7 @@ static int __init pvperf_init(void)
 	int ret;
 
 	pvperf_cpus_init();
+	pvperf_sample_init();
 	ret = pvperf_pmus_register();
 	if (ret)
 		return ret;

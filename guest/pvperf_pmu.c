@@ -18,6 +18,7 @@
 
 #include "pvperf_compat.h"
 #include "pvperf_cpu.h"
+#include "pvperf_nmi.h"
 #include "pvperf_pmu.h"
 #include "pvperf_retry.h"
 #include "pvperf_x86.h"
@@ -42,7 +43,7 @@ static int check_attr(struct perf_event *event)
 {
 	const struct perf_event_attr *attr = &event->attr;
 
-	if (is_sampling_event(event) || attr->precise_ip || has_branch_stack(event))
+	if (attr->precise_ip || has_branch_stack(event))
 		return -EOPNOTSUPP;
 	if (attr->aux_output || attr->aux_sample_size)
 		return -EOPNOTSUPP;
@@ -60,7 +61,8 @@ static u64 attr_flags(const struct perf_event_attr *attr)
 	       (attr->exclude_kernel ? PVPERF_ATTR_EXCLUDE_KERNEL : 0) |
 	       (attr->exclude_hv ? PVPERF_ATTR_EXCLUDE_HV : 0) |
 	       (attr->exclude_idle ? PVPERF_ATTR_EXCLUDE_IDLE : 0) |
-	       (attr->exclude_guest ? PVPERF_ATTR_EXCLUDE_GUEST : 0);
+	       (attr->exclude_guest ? PVPERF_ATTR_EXCLUDE_GUEST : 0) |
+	       (attr->freq ? PVPERF_ATTR_FREQ : 0);
 }
 
 /* An alias of "cpu"'s events/ is the event of its name, whatever the host's CPU. */
@@ -85,6 +87,8 @@ static int fill_attr(const struct perf_event *event, struct guest_perf_attr *out
 		.type = attr->type,
 		.config = attr->config,
 		.sample_type = attr->sample_type,
+		/* Or the frequency: the host finds the period for it. */
+		.sample_period = attr->sample_period,
 		.flags = attr_flags(attr),
 	};
 	if (event->pmu == vcpu_pmu) {
@@ -101,6 +105,27 @@ static int fill_attr(const struct perf_event *event, struct guest_perf_attr *out
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/* Overflows need a host that tells of them and a way for them to arrive. */
+static int check_sampling(struct perf_event *event, const struct guest_perf_attr *attr)
+{
+	struct pvperf_channel *ch;
+	bool offered;
+
+	if (!is_sampling_event(event))
+		return 0;
+	rcu_read_lock();
+	ch = rcu_dereference(pvperf_channel);
+	offered = !ch || ch->foreign || !ch->ops->session(ch) || ch->ops->samples(ch);
+	rcu_read_unlock();
+	if (!offered)
+		pvperf_id_refuse(attr, "sampling", "the host counts, but tells of no overflows", 0);
+	else if (ch && pvperf_delivery() == PVPERF_DELIVERY_NONE)
+		pvperf_id_refuse(attr, "sampling", "overflows cannot reach this guest's CPUs", 0);
+	else
+		return 0;
+	return -EOPNOTSUPP;
 }
 
 /* A group that a vCPU can never count at once would wait for ever. */
@@ -158,7 +183,7 @@ static struct pvperf_id *event_id(struct perf_event *event)
 	int ret;
 
 	ret = check_attr(event) ?: fill_attr(event, &request.attr) ?:
-	      check_group(event, &request.attr);
+	      check_sampling(event, &request.attr) ?: check_group(event, &request.attr);
 	if (ret)
 		return ERR_PTR(ret);
 
@@ -280,10 +305,22 @@ static void pvperf_pmu_cancel_txn(struct pmu *pmu)
 	pvperf_cpu_end_txn();
 }
 
+/* PERF_EVENT_IOC_PERIOD: the period is the host's. */
+static int pvperf_pmu_check_period(struct perf_event *event, u64 value)
+{
+	return -EOPNOTSUPP;
+}
+
+#ifdef PVPERF_SWAPS_CONTEXTS
+static void pvperf_pmu_swap_task_ctx(pvperf_task_ctx *prev, pvperf_task_ctx *next)
+{
+	pvperf_cpu_swap();
+}
+#endif
+
 static const struct pmu pmu_template = {
 	.module		= THIS_MODULE,
-	/* Overflows are not delivered: perf's core refuses samples, too. */
-	.capabilities	= PVPERF_PMU_CAPS | PERF_PMU_CAP_NO_INTERRUPT,
+	.capabilities	= PVPERF_PMU_CAPS,
 	.task_ctx_nr	= perf_hw_context,
 	.pmu_enable	= pvperf_pmu_enable,
 	.pmu_disable	= pvperf_pmu_disable,
@@ -295,6 +332,10 @@ static const struct pmu pmu_template = {
 	.start_txn	= pvperf_pmu_start_txn,
 	.commit_txn	= pvperf_pmu_commit_txn,
 	.cancel_txn	= pvperf_pmu_cancel_txn,
+	.check_period	= pvperf_pmu_check_period,
+#ifdef PVPERF_SWAPS_CONTEXTS
+	.swap_task_ctx	= pvperf_pmu_swap_task_ctx,
+#endif
 };
 
 /* ---- Registration -------------------------------------------------------------------------- */

@@ -13,7 +13,9 @@
 #include <linux/sysfs.h>
 
 #include "pvperf_ids.h"
+#include "pvperf_nmi.h"
 #include "pvperf_pmu.h"
+#include "pvperf_sample.h"
 #include "pvperf_x86.h"
 
 /* ---- host/ ------------------------------------------------------------------------ */
@@ -104,6 +106,24 @@ static ssize_t last_refusal_show(struct device *dev, struct device_attribute *at
 	return sysfs_emit(page, "%s: %s\n", refusal.name, refusal.text);
 }
 
+/* How overflows arrive. */
+static ssize_t delivery_show(struct device *dev, struct device_attribute *attr, char *page)
+{
+	return sysfs_emit(page, "%s\n", pvperf_delivery_name());
+}
+
+/* What became of the overflows that the host reported. */
+static ssize_t samples_show(struct device *dev, struct device_attribute *attr, char *page)
+{
+	struct pvperf_sample_stats sum;
+
+	pvperf_sample_stats_sum(&sum);
+	return sysfs_emit(page, "written %llu\ncoalesced %llu\nthrottled %llu\nfiltered %llu\nlost %llu\n",
+			  sum.written, sum.coalesced, sum.throttled, sum.filtered, sum.lost);
+}
+
+static DEVICE_ATTR_RO(delivery);
+static DEVICE_ATTR_RO(samples);
 static DEVICE_ATTR_RO(state);
 static DEVICE_ATTR_RO(classes);
 static DEVICE_ATTR_RO(last_refusal);
@@ -115,6 +135,8 @@ static struct attribute *host_attrs[] = {
 	&dev_attr_per_vcpu.attr,
 	&dev_attr_open.attr,
 	&dev_attr_last_refusal.attr,
+	&dev_attr_delivery.attr,
+	&dev_attr_samples.attr,
 	NULL
 };
 

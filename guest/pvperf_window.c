@@ -38,6 +38,10 @@
 
 #define PVPERF_SLOT_TRIES	1000
 
+/* NMIs that may come twice, and for how long. */
+#define PVPERF_NMI_EXTRA_MAX	8
+#define PVPERF_NMI_EXTRA_US	100000
+
 struct pvperf_ring {
 	struct pvperf_area	*area;
 	u32			submitted;
@@ -45,6 +49,10 @@ struct pvperf_ring {
 	bool			late;
 	u64			saved;		/* cycles */
 	u64			last;		/* when saved was right */
+	u32			nmi_handled;
+	u32			nmi_extra;	/* sent, for an NMI that was lost, or came late ... */
+	u64			nmi_extra_at;	/* ... and when that was noticed, in cycles */
+	u32			places_tail;
 } ____cacheline_aligned_in_smp;
 
 struct pvperf_window {
@@ -56,6 +64,7 @@ struct pvperf_window {
 	u64				wait_cycles;
 	u64				saved_cycles;
 	u64				patient_cycles;
+	u64				extra_cycles;
 	struct pvperf_ring		rings[];	/* nr_vcpus, then the control area's */
 };
 
@@ -206,10 +215,68 @@ static void window_slot(struct pvperf_channel *ch, u32 row, u32 vcpu,
 		copy->period_sum = READ_ONCE(slot->period_sum);
 		copy->state = READ_ONCE(slot->state);
 		copy->error = READ_ONCE(slot->error);
+		copy->throttles = READ_ONCE(slot->throttles);
 		/* All of it before seq once more. */
 		smp_rmb();
 	} while (((seq & 1) || READ_ONCE(slot->seq) != seq) && --tries);
 	copy->seq = seq;
+}
+
+/* ---- NMIs and samples --------------------------------------------------------- */
+
+static bool window_owed(struct pvperf_channel *ch, u32 vcpu)
+{
+	const struct pvperf_ring *ring = &to_window(ch)->rings[vcpu];
+
+	return READ_ONCE(ring->area->complete.nmi_sent) != READ_ONCE(ring->nmi_handled);
+}
+
+/*
+ * The host sends one NMI at a time, so each is claimed once.  Only for one that
+ * seems lost it sends another, and then both may come.
+ */
+static bool window_claim(struct pvperf_channel *ch, u32 vcpu)
+{
+	struct pvperf_window *w = to_window(ch);
+	struct pvperf_ring *ring = &w->rings[vcpu];
+	u32 sent = READ_ONCE(ring->area->complete.nmi_sent);
+	u32 news = sent - ring->nmi_handled;
+
+	if (!news) {
+		if (!ring->nmi_extra || pvperf_cycles() - ring->nmi_extra_at > w->extra_cycles)
+			return false;
+		ring->nmi_extra--;
+		return true;
+	}
+	ring->nmi_extra = min_t(u32, news - 1, PVPERF_NMI_EXTRA_MAX);
+	ring->nmi_extra_at = pvperf_cycles();
+	WRITE_ONCE(ring->nmi_handled, sent);
+	WRITE_ONCE(ring->area->submit.nmi_handled, sent);
+	/* Pairs with the host's: it writes overflows, then looks at nmi_handled. */
+	smp_mb();
+	return true;
+}
+
+static bool window_place(struct pvperf_channel *ch, u32 vcpu, struct pvperf_sample *copy)
+{
+	struct pvperf_ring *ring = &to_window(ch)->rings[vcpu];
+	/* Samples are read after it. */
+	u32 head = smp_load_acquire(&ring->area->complete.samples_head);
+	const struct pvperf_sample *from;
+
+	/* A new host, or one that is more than a ring ahead. */
+	if (head - ring->places_tail > PVPERF_NR_SAMPLES)
+		ring->places_tail = head;
+	if (head == ring->places_tail)
+		return false;
+
+	from = &ring->area->samples[ring->places_tail++ % PVPERF_NR_SAMPLES];
+	copy->ip = READ_ONCE(from->ip);
+	copy->id = READ_ONCE(from->id);
+	copy->mode = READ_ONCE(from->mode);
+	copy->period_sum = READ_ONCE(from->period_sum);
+	copy->overflows = READ_ONCE(from->overflows);
+	return true;
 }
 
 /* ---- The control area ------------------------------------------------------ */
@@ -280,7 +347,7 @@ static int window_hello(struct pvperf_channel *ch, u64 session)
 		.nr = PVPERF_HELLO,
 		.session = session,
 		.a0 = PVPERF_VERSION_MAJOR << 16 | PVPERF_VERSION_MINOR,
-		.a1 = 1U << KVM_FEATURE_PV_PERF,
+		.a1 = 1U << KVM_FEATURE_PV_PERF | (ch->ops->samples(ch) ? 1U << PVPERF_F_SAMPLING : 0),
 		.a2 = PVPERF_DRIVER_MAJOR << 16 | PVPERF_DRIVER_MINOR << 8 | PVPERF_DRIVER_PATCH,
 	};
 
@@ -359,6 +426,11 @@ static u32 window_per_vcpu(struct pvperf_channel *ch)
 	return READ_ONCE(to_window(ch)->header->policy.per_vcpu);
 }
 
+static bool window_samples(struct pvperf_channel *ch)
+{
+	return READ_ONCE(to_window(ch)->header->identity.features) & 1U << PVPERF_F_SAMPLING;
+}
+
 static void window_header(struct pvperf_channel *ch, struct pvperf_header *copy)
 {
 	const struct pvperf_header *header = to_window(ch)->header;
@@ -378,6 +450,10 @@ static const struct pvperf_channel_ops window_ops = {
 	.session	= window_session,
 	.header		= window_header,
 	.per_vcpu	= window_per_vcpu,
+	.samples	= window_samples,
+	.owed		= window_owed,
+	.claim		= window_claim,
+	.place		= window_place,
 	.hello		= window_hello,
 	.open		= window_open,
 	.close		= window_close,
@@ -453,12 +529,15 @@ struct pvperf_channel *pvperf_window_create(struct device *dev, void *window, u6
 	w->wait_cycles = pvperf_us_to_cycles(PVPERF_WAIT_US);
 	w->saved_cycles = pvperf_us_to_cycles(PVPERF_WAIT_SAVED_US);
 	w->patient_cycles = pvperf_us_to_cycles(PVPERF_WAIT_PATIENT_US);
+	w->extra_cycles = pvperf_us_to_cycles(PVPERF_NMI_EXTRA_US);
 	for (i = 0; i < rings; i++) {
 		struct pvperf_ring *ring = &w->rings[i];
 
 		ring->area = window + PVPERF_AREA_OFFSET(i);
 		ring->submitted = READ_ONCE(ring->area->submit.submitted);
 		ring->last = pvperf_cycles();
+		ring->nmi_handled = READ_ONCE(ring->area->submit.nmi_handled);
+		ring->places_tail = READ_ONCE(ring->area->complete.samples_head);
 		ring->saved = w->saved_cycles;
 	}
 	return &w->ch;

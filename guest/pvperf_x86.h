@@ -17,6 +17,22 @@ bool pvperf_has_own_pmu(void);
 u64 pvperf_cycles(void);
 u64 pvperf_us_to_cycles(u32 us);
 
+struct device;
+struct msi_msg;
+struct pt_regs;
+
+/* Why NMIs cannot be had from an MSI of this device; NULL: they can. */
+const char *pvperf_no_nmi(const struct device *dev);
+
+/* The message that gives this CPU an NMI; false: there is none. */
+bool pvperf_nmi_message(unsigned int cpu, struct msi_msg *message);
+
+/* Makes registers say that they were taken there. */
+void pvperf_set_place(struct pt_regs *regs, u64 ip, bool user);
+
+/* What to call for a function at which a kprobe was placed; NULL: it cannot be called. */
+void *pvperf_callable(void *probed);
+
 /* An event of /sys/bus/event_source/devices/cpu/events and its raw number. */
 struct pvperf_alias {
 	const char	*name;

@@ -7,6 +7,9 @@
  *   work switch N           two processes pass a byte to and fro N times
  *   work tree N MS          N children at once, each with one child, burn MS each
  *   work churn N            N processes, one after the other, that exit at once
+ *   work split MS           75 % of the time in split_75(), 25 % in split_25()
+ *   work alternate MS       two processes, ping and pong, on one CPU, that spin
+ *                           for 1 ms each in turn, in spin_ping() and spin_pong()
  *   work open N TYPE CONFIG SECONDS
  *                           open N events on this task, say how many opened and
  *                           the first error, hold them
@@ -20,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -129,6 +133,102 @@ churn(long n)
 	return 0;
 }
 
+/* The same loop in both: three times as many rounds are three times the time. */
+#define SPLIT(name)						\
+	static __attribute__((noinline)) void			\
+	name(int rounds)					\
+	{							\
+		for (volatile int i = 0; i < rounds; i++)	\
+			;					\
+	}
+
+SPLIT(split_75)
+SPLIT(split_25)
+
+static int
+split(long ms)
+{
+	long long end = cpu_ns() + ms * 1000000LL;
+	long rounds = 0;
+
+	while (cpu_ns() < end) {
+		for (int i = 0; i < 10; i++) {
+			/* Never in step with a sample period. */
+			int share = 5000 + rand() % 10000;
+
+			split_75(3 * share);
+			split_25(share);
+		}
+		rounds++;
+	}
+	printf("split: %ld rounds\n", rounds);
+	return 0;
+}
+
+/* In the function that calls it, so that what is late for the function's work
+ * is still at its address. */
+static inline __attribute__((always_inline)) long
+syscall_here(long nr, long fd, void *byte)
+{
+	long ret;
+
+	asm volatile("syscall" : "=a"(ret) : "0"(nr), "D"(fd), "S"(byte), "d"(1L) : "rcx", "r11", "memory");
+	return ret;
+}
+
+#define SPIN(name)							\
+	static __attribute__((noinline)) long				\
+	name(int in, int out, unsigned long long ticks, long turns)	\
+	{								\
+		char byte = 0;						\
+									\
+		for (long i = 0; i < turns; i++) {			\
+			unsigned long long end;				\
+									\
+			if (syscall_here(SYS_read, in, &byte) != 1)	\
+				return i;				\
+			end = __builtin_ia32_rdtsc() + ticks;		\
+			while (__builtin_ia32_rdtsc() < end)		\
+				;					\
+			if (syscall_here(SYS_write, out, &byte) != 1)	\
+				return i;				\
+		}							\
+		return turns;						\
+	}
+
+SPIN(spin_ping)
+SPIN(spin_pong)
+
+static int
+alternate(long ms)
+{
+	unsigned long long begin = __builtin_ia32_rdtsc();
+	unsigned long long ticks;
+	long long start = cpu_ns();
+	int there[2], back[2];
+	cpu_set_t set;
+	long turns;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	if (pipe(there) < 0 || pipe(back) < 0 || sched_setaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	burn(100);
+	ticks = (__builtin_ia32_rdtsc() - begin) / ((cpu_ns() - start) / 1000000);
+	if (fork() == 0) {
+		prctl(PR_SET_NAME, "pong");
+		spin_pong(there[0], back[1], ticks, ms / 2);
+		_exit(0);
+	}
+	prctl(PR_SET_NAME, "ping");
+	if (write(back[1], "", 1) != 1)
+		return 1;
+	turns = spin_ping(back[0], there[1], ticks, ms / 2);
+	wait(NULL);
+	printf("alternate: %ld turns\n", turns);
+	return 0;
+}
+
 static int
 open_many(long n, unsigned int type, unsigned long long config, unsigned int seconds)
 {
@@ -182,9 +282,13 @@ main(int argc, char **argv)
 		return tree(number(argc, argv, 2), number(argc, argv, 3));
 	if (!strcmp(what, "churn"))
 		return churn(number(argc, argv, 2));
+	if (!strcmp(what, "split"))
+		return split(number(argc, argv, 2));
+	if (!strcmp(what, "alternate"))
+		return alternate(number(argc, argv, 2));
 	if (!strcmp(what, "open"))
 		return open_many(number(argc, argv, 2), number(argc, argv, 3),
 				 number(argc, argv, 4), number(argc, argv, 5));
-	fprintf(stderr, "usage: work burn|hop|switch|tree|churn|open ...\n");
+	fprintf(stderr, "usage: work burn|hop|switch|tree|churn|split|alternate|open ...\n");
 	return 2;
 }

@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Sampling in a guest: perf record shows where the work is, and no overflow is lost or told twice."""
+
+from harness import Guest, Overflows, bare, check, main, record, step
+
+CLOCK = "vcpu-clock"
+
+
+def check_split(found):
+    """75 % and 25 % of the program's own time, within 3 points, from at least 2000 samples."""
+    print("     %s" % found, flush=True)
+    own = found.of("work", "split_75") + found.of("work", "split_25")
+    check(own >= 2000 and own >= 0.85 * found.of("work"), "only %d samples of the two: %s", own, found)
+    for symbol, share in (("split_75", 75), ("split_25", 25)):
+        percent = 100.0 * found.of("work", symbol) / own
+        check(abs(percent - share) <= 3, "%s has %.1f %% of the samples: %s", symbol, percent, found)
+
+
+def check_overflows(overflows, found):
+    numbers = overflows.check()
+    print("     %s" % numbers, flush=True)
+    check(numbers["written"] == found.records["SAMPLE"], "the driver wrote %d samples, perf has %s", numbers["written"],
+          found.records)
+    check(numbers["lost"] == 0, "overflows that nobody took: %s", numbers)
+
+
+@step
+def delivered_by_nmi(host, guest):
+    check(guest.sysfs("delivery") == "nmi", "delivery is '%s'", guest.sysfs("delivery"))
+    check("samples arrive by NMI" in guest.dmesg(), "the log does not say so: %s", guest.dmesg())
+
+
+@step
+def split_of_a_task(host, guest):
+    overflows = Overflows(guest)
+    found = record(guest, CLOCK, "work split 4000", "-c 1000000 --period")
+    check_split(found)
+    check_overflows(overflows, found)
+    check(abs(found.clock_s * 1e9 - found.period) <= 2 * 1000000, "periods add up to %d, the count is %d",
+          found.period, found.clock_s * 1e9)
+
+
+@step
+def split_of_the_system(host, guest):
+    overflows = Overflows(guest)
+    found = record(guest, CLOCK, "work split 4000", "-a -c 1000000 --period")
+    check_split(found)
+    check_overflows(overflows, found)
+    check(abs(found.clock_s * 1e9 - found.period) <= 4 * 1000000, "periods add up to %d, the count is %d",
+          found.period, found.clock_s * 1e9)
+
+
+@step
+def frequency(host, guest):
+    """997 overflows for each second of a vCPU: per task, inherited, and on each CPU.
+
+    A machine whose CPUs are all busy with vCPUs delivers some of them together;
+    a task alone leaves it one.
+    """
+    for command, options, least in (("work burn 3000", "", 0.9), ("work tree 1 2000", "", 0.7),
+                                    ("work tree 1 3000", "-a", 0.7)):
+        overflows = Overflows(guest)
+        found = record(guest, CLOCK, command, "-F 997 " + options)
+        taken = overflows.check()["overflows"] / found.clock_s
+        rate = found.samples / found.clock_s
+        print("     %s %s: %.0f overflows, %.0f samples a second" % (command, options, taken, rate), flush=True)
+        check(abs(taken - 997) <= 50, "`%s` overflowed %.0f times a second: %s", command, taken, found)
+        check(rate >= least * 997, "`%s` was sampled %.0f times a second: %s", command, rate, found)
+
+
+@step
+def alternating_programs(host, guest):
+    """A sample that comes late still belongs to who was running, and to where it was."""
+    found = record(guest, "pvperf/vcpu-clock/u", "work alternate 3000", "-c 250000")
+    ours = found.of("ping") + found.of("pong")
+    right = found.of("ping", "spin_ping") + found.of("pong", "spin_pong")
+    wrong = found.of("ping", "spin_pong") + found.of("pong", "spin_ping")
+    print("     %d of %d right, %d swapped: %s" % (right, ours, wrong, found), flush=True)
+    check(ours > 2000, "only %d samples: %s", ours, found)
+    check(right >= 0.98 * ours, "%d of %d samples have the right command and symbol: %s", right, ours, found)
+
+
+@step
+def callchains(host, guest):
+    found = record(guest, CLOCK, "work split 1000", "-g -c 1000000")
+    check(found.of("work", "split_75") > 500, "%s", found)
+    script = guest.out("perf script -i /tmp/perf.data -F ip,sym 2>/dev/null | head -n 2000", 120)
+    chains = [chain.splitlines() for chain in script.split("\n\n") if "split_75" in chain]
+    check(chains and all("split_75" in chain[0] or "[k]" in chain[0] or len(chain) > 1 for chain in chains),
+          "chains of split_75: %s", chains[:5])
+
+
+@step
+def nothing_left(host, guest):
+    check(guest.stats()["open"] == 0, "events are still open: %s", guest.stats())
+    guest.check_kernel()
+
+
+main(guest=lambda host: Guest(host, max_vcpus=2).up(bare()))
