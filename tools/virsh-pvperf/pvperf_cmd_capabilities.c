@@ -106,7 +106,9 @@ static int
 pvperfCapabilities(pvperfShell *shell,
                    GError **error)
 {
-    static const char *const keys[] = { "perf_event_paranoid", "virtualization", NULL };
+    static const char *const keys[] = {
+        "perf_event_paranoid", "perf_event_max_sample_rate", "virtualization", NULL
+    };
     g_autoptr(GVariant) reply = pvperfBusCall(shell, "GetCapabilities", NULL, "a{sv}", error);
     g_autoptr(GPtrArray) classes = NULL;
     g_autoptr(GPtrArray) events = NULL;
@@ -126,9 +128,11 @@ pvperfCapabilities(pvperfShell *shell,
         g_autofree char *virtualization =
             pvperfTextEscape(pvperfDictString(reply, "virtualization"), false);
 
-        fprintf(shell->out, "perf_event_paranoid: %d\n",
+        fprintf(shell->out, "perf_event_paranoid:        %d\n",
                 pvperfDictInt(reply, "perf_event_paranoid", 0));
-        fprintf(shell->out, "Virtualization:      %s\n\n", virtualization);
+        fprintf(shell->out, "perf_event_max_sample_rate: %" G_GUINT64_FORMAT "\n",
+                pvperfDictUint(reply, "perf_event_max_sample_rate"));
+        fprintf(shell->out, "Virtualization:             %s\n\n", virtualization);
         pvperfAbilitiesPrint(shell, classes, "Class");
         pvperfAbilitiesPrint(shell, events, "Event");
     }

@@ -13,10 +13,11 @@
 
 static const char *const statsKeys[] = {
     "name", "uuid", "stale", "open", "open_peak", "max", "per_vcpu", "classes", "requests_sec",
-    "min_period", "total_samples_sec", "driver", "batches", "kicks", "sleeps", NULL
+    "min_period", "total_samples_sec", "total_samples_sec_max",
+    "total_samples_sec_max_length", "driver", "batches", "kicks", "sleeps", NULL
 };
 
-static const char *const statsMaps[] = { "ops", "refusals", NULL };
+static const char *const statsMaps[] = { "ops", "sampling", "refusals", NULL };
 
 typedef struct _pvperfStatsTotal pvperfStatsTotal;
 struct _pvperfStatsTotal {
@@ -139,6 +140,19 @@ pvperfStatsLimit(GVariant *stats,
     return limit ? g_strdup_printf("%" G_GUINT64_FORMAT, limit) : g_strdup("no limit");
 }
 
+/* The limits of total_samples_sec, with its burst. */
+static char *
+pvperfStatsSamples(GVariant *stats)
+{
+    g_autofree char *rate = pvperfStatsLimit(stats, "total_samples_sec");
+    const uint64_t max = pvperfDictUint(stats, "total_samples_sec_max");
+
+    if (!max)
+        return g_steal_pointer(&rate);
+    return g_strdup_printf("%s (%" G_GUINT64_FORMAT " for %" G_GUINT64_FORMAT " s)", rate, max,
+                           MAX(pvperfDictUint(stats, "total_samples_sec_max_length"), 1));
+}
+
 static void
 pvperfStatsPrintLimits(GVariant *stats,
                        FILE *out)
@@ -147,7 +161,7 @@ pvperfStatsPrintLimits(GVariant *stats,
     g_autofree char *joined = NULL;
     g_autofree char *requests = pvperfStatsLimit(stats, "requests_sec");
     g_autofree char *period = pvperfStatsLimit(stats, "min_period");
-    g_autofree char *samples = pvperfStatsLimit(stats, "total_samples_sec");
+    g_autofree char *samples = pvperfStatsSamples(stats);
     const char *driver = pvperfDictString(stats, "driver");
 
     if (g_variant_lookup(stats, "classes", "^a&s", &classes))
@@ -182,6 +196,22 @@ pvperfStatsPrintWork(GVariant *stats,
     pvperfStatsLine(out, "Batches:", "%" G_GUINT64_FORMAT " (%" G_GUINT64_FORMAT
                     " doorbells, %" G_GUINT64_FORMAT " sleeps)", pvperfDictUint(stats, "batches"),
                     pvperfDictUint(stats, "kicks"), pvperfDictUint(stats, "sleeps"));
+}
+
+static void
+pvperfStatsPrintSampling(GVariant *stats,
+                         FILE *out)
+{
+    g_autoptr(GVariant) sampling = pvperfStatsMember(stats, "sampling", "a{st}");
+    const uint64_t host = pvperfDictUint(sampling, "host_throttles");
+
+    pvperfStatsLine(out, "Overflows:", "%" G_GUINT64_FORMAT " (%" G_GUINT64_FORMAT " NMIs)",
+                    pvperfDictUint(sampling, "overflows"), pvperfDictUint(sampling, "nmis"));
+    pvperfStatsLine(out, "Throttled:", "%" G_GUINT64_FORMAT " times, %.3f s",
+                    pvperfDictUint(sampling, "throttles"),
+                    pvperfDictUint(sampling, "throttled_ns") / 1e9);
+    if (host)
+        pvperfStatsLine(out, "", "%" G_GUINT64_FORMAT " times by the host's kernel", host);
 }
 
 static const char *
@@ -261,6 +291,7 @@ pvperfStatsPrint(pvperfShell *shell,
     fprintf(shell->out, "Domain: '%s'\n", name);
     pvperfStatsPrintLimits(stats, shell->out);
     pvperfStatsPrintWork(stats, shell->out);
+    pvperfStatsPrintSampling(stats, shell->out);
     pvperfStatsPrintRefusals(stats, shell->out);
     pvperfStatsPrintEvents(shell, stats);
 }
