@@ -58,12 +58,6 @@ def class_denied(host, guest):
 
 
 @step
-def sampling_is_refused(host, guest):
-    result = guest.run("perf record -o /tmp/data -e %s -c 1000000 -- work burn 50" % CLOCK, check=False)
-    check(result.status != 0, "sampling gave %s", result)
-
-
-@step
 def sysfs_says_it(host, guest):
     for pmu in ("pvperf", "cpu"):
         for name in ("state", "classes", "max", "open", "last_refusal"):

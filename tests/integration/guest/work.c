@@ -14,16 +14,24 @@
  *                           open N events on this task, say how many opened and
  *                           the first error, hold them
  *
+ *   work kexec KERNEL INITRD COMMANDLINE [crash]
+ *                           make this the kernel of the next reboot -k, or of the
+ *                           next crash
+ *   work reboot             start that kernel
+ *
  * Each says what it did on one line, so that a case can check that it ran.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/kexec.h>
 #include <linux/perf_event.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -254,6 +262,20 @@ open_many(long n, unsigned int type, unsigned long long config, unsigned int sec
 	return 0;
 }
 
+static int
+load_kernel(char **argv, unsigned long flags)
+{
+	int kernel = open(argv[2], O_RDONLY);
+	int initrd = open(argv[3], O_RDONLY);
+
+	if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(argv[4]) + 1, argv[4], flags) < 0) {
+		perror("kexec_file_load");
+		return 1;
+	}
+	printf("kexec: loaded\n");
+	return 0;
+}
+
 static long
 number(int argc, char **argv, int index)
 {
@@ -286,9 +308,13 @@ main(int argc, char **argv)
 		return split(number(argc, argv, 2));
 	if (!strcmp(what, "alternate"))
 		return alternate(number(argc, argv, 2));
+	if (!strcmp(what, "kexec") && argc >= 5)
+		return load_kernel(argv, argc > 5 ? KEXEC_FILE_ON_CRASH : 0);
+	if (!strcmp(what, "reboot"))
+		return reboot(RB_KEXEC) < 0;
 	if (!strcmp(what, "open"))
 		return open_many(number(argc, argv, 2), number(argc, argv, 3),
 				 number(argc, argv, 4), number(argc, argv, 5));
-	fprintf(stderr, "usage: work burn|hop|switch|tree|churn|split|alternate|open ...\n");
+	fprintf(stderr, "usage: work burn|hop|switch|tree|churn|split|alternate|kexec|reboot|open ...\n");
 	return 2;
 }

@@ -32,7 +32,8 @@ class Record:
 
 
 def read_report(guest):
-    text = guest.out("perf report --stdio -q -n -g none --no-children --sort comm,sym -t '%s' -i %s 2>/dev/null" % (SEPARATOR, DATA), 120)
+    text = guest.out("perf report --stdio -q -n -g none --no-children --sort comm,sym -t '%s' -i %s 2>/dev/null"
+                     % (SEPARATOR, DATA), 120)
     rows = []
     for line in text.splitlines():
         fields = [field.strip() for field in line.split(SEPARATOR)]
@@ -41,13 +42,28 @@ def read_report(guest):
     return rows
 
 
+# Counts of the types of record, and the sum of the samples' periods.
+AWK = r"""
+/PERF_RECORD_/ {
+    for (i = 1; i <= NF; i++) {
+        if ($i !~ /^PERF_RECORD_/)
+            continue
+        sub(/[:(].*/, "", $i)
+        n[$i]++
+        for (j = i; $i == "PERF_RECORD_SAMPLE" && j < NF; j++)
+            if ($j == "period:")
+                sum += $(j + 1)
+    }
+}
+END {
+    for (k in n)
+        print k, n[k]
+    printf "period %.0f\n", sum
+}"""
+
+
 def read_records(guest):
-    """Counts of record types, and the sum of the samples' periods."""
-    text = guest.out("perf report -D -i %s 2>/dev/null | "
-                     "awk '/PERF_RECORD_/ { for (i = 1; i <= NF; i++) if ($i ~ /^PERF_RECORD_/) "
-                     "{ sub(/[:(].*/, \"\", $i); n[$i]++; if ($i == \"PERF_RECORD_SAMPLE\") "
-                     "for (j = i; j < NF; j++) if ($j == \"period:\") sum += $(j + 1) } } "
-                     "END { for (k in n) print k, n[k]; printf \"period %%.0f\\n\", sum }'" % DATA, 120)
+    text = guest.out("perf report -D -i %s 2>/dev/null | awk '%s'" % (DATA, AWK), 120)
     records = {}
     for line in text.splitlines():
         name, number = line.split()
