@@ -21,8 +21,10 @@ struct _pvperfHostRead {
     uint64_t count[PVPERF_MAX_GROUP];
 };
 
-/* Data of one vCPU's ring; with its control page nine pages of locked memory. */
+/* One vCPU's ring: the kernel's control page, then the data; locked memory. */
+#define PVPERF_RING_CONTROL 4096
 #define PVPERF_RING_BYTES 32768
+#define PVPERF_RING_MAPPED (PVPERF_RING_CONTROL + PVPERF_RING_BYTES)
 
 typedef struct _pvperfHostperf pvperfHostperf;
 struct _pvperfHostperf {

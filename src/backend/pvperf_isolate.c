@@ -16,12 +16,34 @@
 
 #include "pvperf_isolate.h"
 #include "pvperf_log.h"
+#include "pvperf_sampling.h"
 
 static bool
 pvperfIsolateFailed(const char *what)
 {
     pvperfLog("isolation: %s: %s", what, strerror(errno));
     return false;
+}
+
+
+/* Perf rings are locked memory: as many as a VM can need. Whoever may not raise
+ * the limit keeps what there is; a ring beyond it is refused to the guest. */
+static bool
+pvperfIsolateMlock(void)
+{
+    const rlim_t wanted = (rlim_t)PVPERF_MAX_VCPUS * PVPERF_NR_RINGS * PVPERF_RING_MAPPED;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+        return pvperfIsolateFailed("RLIMIT_MEMLOCK");
+    if (limit.rlim_cur >= wanted)
+        return true;
+    limit.rlim_cur = wanted;
+    if (limit.rlim_max < wanted)
+        limit.rlim_max = wanted;
+    if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0 && errno != EPERM)
+        return pvperfIsolateFailed("RLIMIT_MEMLOCK");
+    return true;
 }
 
 
@@ -37,7 +59,7 @@ pvperfIsolateLimits(void)
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
         return pvperfIsolateFailed("RLIMIT_NOFILE");
-    return true;
+    return pvperfIsolateMlock();
 }
 
 

@@ -12,15 +12,13 @@
 
 #include "pvperf_ring.h"
 
-#define PVPERF_RING_PAGE 4096
-
 int
 pvperfRingOpen(pvperfRing *ring,
                const pvperfHostperf *host,
                int fd)
 {
     void *memory = NULL;
-    int ret = host->map(fd, PVPERF_RING_PAGE + PVPERF_RING_BYTES, &memory);
+    int ret = host->map(fd, PVPERF_RING_MAPPED, &memory);
 
     if (ret < 0)
         return ret;
@@ -35,7 +33,7 @@ pvperfRingClose(pvperfRing *ring,
 {
     if (!ring->fd)
         return;
-    host->unmap(ring->memory, PVPERF_RING_PAGE + PVPERF_RING_BYTES);
+    host->unmap(ring->memory, PVPERF_RING_MAPPED);
     host->close(ring->fd - 1);
     *ring = (pvperfRing) { 0 };
 }
@@ -54,7 +52,7 @@ static uint64_t
 pvperfRingWord(const pvperfRing *ring,
                uint64_t at)
 {
-    const uint8_t *data = (const uint8_t *)ring->memory + PVPERF_RING_PAGE;
+    const uint8_t *data = (const uint8_t *)ring->memory + PVPERF_RING_CONTROL;
 
     return *(const uint64_t *)(data + at % PVPERF_RING_BYTES);
 }

@@ -356,15 +356,18 @@ pvperfSamplingNotify(pvperfTable *table,
 {
     pvperfSampling *sampling = &table->sampling;
     pvperfVcpuSampling *on = &sampling->vcpus[vcpu];
-    bool on_its_way = pvperfWindowNmiHandled(table->window, vcpu) != on->nmi_sent;
 
-    if (on_its_way && table->now - on->nmi_at < PVPERF_NMI_LOST_NS) {
-        on->news = false;
+    if (!on->news && !on->on_its_way)
         return;
-    }
-    if (!on->news && !on_its_way)
+    on->on_its_way = pvperfWindowNmiHandled(table->window, vcpu) != on->nmi_sent;
+    if (on->on_its_way && table->now - on->nmi_at < PVPERF_NMI_LOST_NS)
+        on->news = false;
+    else if (on->on_its_way)
+        on->news = true;
+    if (!on->news)
         return;
     on->news = false;
+    on->on_its_way = true;
     on->nmi_at = table->now;
     pvperfWindowNmiSent(table->window, vcpu, ++on->nmi_sent);
     sampling->stats->nmis++;
@@ -395,12 +398,10 @@ pvperfSamplingDeadline(const pvperfTable *table)
     uint32_t i;
 
     for (i = 0; i < sampling->nactive; i++) {
-        uint32_t vcpu = sampling->active[i];
-        const pvperfVcpuSampling *on = &sampling->vcpus[vcpu];
+        const pvperfVcpuSampling *on = &sampling->vcpus[sampling->active[i]];
         uint64_t lost = on->nmi_at + PVPERF_NMI_LOST_NS;
 
-        if (pvperfWindowNmiHandled(table->window, vcpu) != on->nmi_sent &&
-            (!deadline || lost < deadline))
+        if (on->on_its_way && (!deadline || lost < deadline))
             deadline = lost;
     }
     return deadline;
@@ -416,8 +417,10 @@ pvperfSamplingReset(pvperfTable *table)
         pvperfVcpuSampling *on = &table->sampling.vcpus[vcpu];
         uint32_t handled = pvperfWindowNmiHandled(table->window, vcpu);
 
-        if (on->nmi_sent != handled)
+        if (on->nmi_sent != handled || on->on_its_way) {
             on->nmi_sent = handled;
+            on->on_its_way = false;
+        }
         pvperfWindowNmiSent(table->window, vcpu, handled);
         pvperfWindowSamples(table->window, vcpu, on->samples_head);
     }

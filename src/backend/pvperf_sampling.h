@@ -52,6 +52,7 @@ struct _pvperfVcpuSampling {
     uint32_t nmi_sent;
     uint32_t samples_head;
     bool news;                  /* overflows of which the guest was not told */
+    bool on_its_way;            /* an NMI was not claimed yet when last looked */
     uint64_t nmi_at;            /* ns */
 };
 
