@@ -153,7 +153,7 @@ churn(long n)
 SPLIT(split_75)
 SPLIT(split_25)
 
-static int
+static __attribute__((noinline)) int
 split(long ms)
 {
 	long long end = cpu_ns() + ms * 1000000LL;

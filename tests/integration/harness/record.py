@@ -104,11 +104,18 @@ class Overflows:
         now = self.look()
         return {name: now[name] - self.before[name] for name in now}
 
+    @staticmethod
+    def used(found):
+        return sum(found[name] for name in ("written", "coalesced", "throttled", "filtered", "lost"))
+
+    def agree(self, found):
+        """Each overflow of the host is one of the guest's, to the last one."""
+        return self.used(found) == found["overflows"]
+
     def check(self):
-        """Each overflow of the host is one of the guest's, to the last one; their numbers."""
+        """Fails unless they agree; the numbers."""
         found = self.since()
-        used = sum(found[name] for name in ("written", "coalesced", "throttled", "filtered", "lost"))
-        if used != found["overflows"]:
+        if not self.agree(found):
             raise Failure("the host took %d overflows, the guest accounts for %d: %s" % (
-                found["overflows"], used, found))
+                found["overflows"], self.used(found), found))
         return found
