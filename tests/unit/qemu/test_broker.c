@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_broker.c: event -> attr, policy and errno as data; a group opened on
- * fixture threads with a kernel that the test plays; and one real open.
+ * test_broker.c: event -> attr, policy, frequency and errno as data; a group and
+ * the ring of its samples opened on fixture threads with a kernel that the test
+ * plays; and one real open.
  */
 #include "../../../src/qemu/pvperf_broker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -83,6 +85,96 @@ testAttr(void)
         rest.read_format = attr.read_format;
         g_assert_cmpmem(&attr, sizeof(attr), &rest, sizeof(rest));
     }
+}
+
+
+#define SAMPLE (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_PERIOD)
+
+/* What a sampler asks for in addition to what it would ask for anyway. */
+static const struct {
+    const char *event;
+    uint64_t period;
+    uint32_t freq;
+    uint64_t sample_type;
+} samplerCases[] = {
+    { "cycles", 100000, 0, SAMPLE },
+    { "instructions", 4000, 1, SAMPLE },
+    { "raw", INT64_MAX, 0, SAMPLE },
+    { "vcpu-clock", 1000000, 0, SAMPLE | PERF_SAMPLE_READ },
+    { "vcpu-clock", 999, 1, SAMPLE | PERF_SAMPLE_READ },
+    { "vcpu-switches", 1, 0, SAMPLE },
+};
+
+
+static void
+testSamplerAttr(void)
+{
+    size_t i;
+
+    for (i = 0; i < 2 * G_N_ELEMENTS(samplerCases); i++) {
+        const typeof(samplerCases[0]) *c = &samplerCases[i / 2];
+        pvperfControlEvent event = {
+            .event = pvperfEventFromName(c->event),
+            .modes = U,
+            .raw_config = strcmp(c->event, "raw") == 0 ? 0x01c2 : 0,
+        };
+        struct perf_event_attr attr;
+        struct perf_event_attr plain;
+
+        g_test_message("%s, %s", c->event, i % 2 ? "leader" : "sibling");
+        pvperfBrokerAttr(&event, i % 2, &plain);
+        event.sample_period = c->period;
+        event.freq = c->freq;
+        memset(&attr, 0xff, sizeof(attr));
+        pvperfBrokerAttr(&event, i % 2, &attr);
+
+        plain.sample_type = c->sample_type;
+        plain.sample_period = c->period;
+        plain.freq = c->freq;
+        plain.wakeup_events = 1;
+        /* A sibling, too: it is on only for what it is granted. */
+        plain.disabled = 1;
+        g_assert_cmpmem(&attr, sizeof(attr), &plain, sizeof(plain));
+    }
+}
+
+
+static const struct {
+    const char *event;
+    uint64_t min_period;
+    uint64_t hz;
+    uint64_t max_sample_rate;
+    uint64_t granted;
+} frequencyCases[] = {
+    { "cycles", 0, 4000, 0, 4000 },
+    { "cycles", 0, 100001, 100000, 100000 },
+    { "cycles", 0, INT64_MAX, 1, 1 },
+    /* A minimum of an event that is no clock is no number of ns. */
+    { "cycles", 1000000, 4000, 100000, 4000 },
+    { "vcpu-switches", 1000000, 4000, 3000, 3000 },
+    { "vcpu-clock", 0, 4000, 100000, 4000 },
+    { "vcpu-clock", 1000000, 4000, 100000, 1000 },
+    { "vcpu-clock", 1000000, 999, 100000, 999 },
+    { "vcpu-clock", 1000000, 4000, 500, 500 },
+    { "vcpu-clock", 1000000001, 4000, 100000, 1 },
+    { "vcpu-clock", UINT64_MAX, 4000, 100000, 1 },
+    { "vcpu-clock", 1, INT64_MAX, 0, 1000000000 },
+};
+
+
+static void
+testFrequency(void)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(frequencyCases); i++) {
+        const typeof(frequencyCases[0]) *c = &frequencyCases[i];
+        const pvperfPolicy policy = { .min_period = c->min_period };
+
+        g_assert_cmpuint(pvperfBrokerFrequency(pvperfEventGet(pvperfEventFromName(c->event)), &policy,
+                                               c->hz, c->max_sample_rate), ==, c->granted);
+    }
+    g_assert_cmpuint(pvperfBrokerMaxSampleRate("/nonexistent"), ==, 0);
 }
 
 
@@ -197,6 +289,53 @@ testCheck(gconstpointer opaque)
 }
 
 
+/* The second member samples; min_period is 1000. */
+static const struct {
+    const char *event;
+    uint64_t period;
+    uint32_t freq;
+    uint32_t reason;
+} periodCases[] = {
+    { "instructions", 999, 0, PVPERF_REASON_MIN_PERIOD },
+    { "instructions", 1000, 0, PVPERF_REASON_NONE },
+    { "instructions", 1, 1, PVPERF_REASON_NONE },
+    { "vcpu-clock", 1, 0, PVPERF_REASON_MIN_PERIOD },
+    { "vcpu-clock", 1000, 0, PVPERF_REASON_NONE },
+    { "raw", 999, 0, PVPERF_REASON_MIN_PERIOD },
+    { "vcpu-switches", 1, 0, PVPERF_REASON_NONE },
+    { "instructions", INT64_MAX, 0, PVPERF_REASON_NONE },
+    { "instructions", INT64_MAX + 1ULL, 0, PVPERF_REASON_MALFORMED },
+    { "instructions", UINT64_MAX, 1, PVPERF_REASON_MALFORMED },
+};
+
+
+static void
+testCheckPeriod(void)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(periodCases); i++) {
+        const typeof(periodCases[0]) *c = &periodCases[i];
+        pvperfControlOpen request = { .vcpu = 1, .count = 2, .ring = 1 };
+        pvperfControlOpened answer = { 0 };
+        pvperfPolicy policy;
+
+        g_test_message("%s, %" G_GUINT64_FORMAT, c->event, c->period);
+        testPolicy(&policy);
+        policy.min_period = 1000;
+        request.events[0].event = pvperfEventFromName("cycles");
+        request.events[1].event = pvperfEventFromName(c->event);
+        request.events[1].raw_config = strcmp(c->event, "raw") == 0 ? 0x01c2 : 0;
+        request.events[1].sample_period = c->period;
+        request.events[1].freq = c->freq;
+        g_assert_cmpint(pvperfBrokerCheck(&request, &policy, 2, &answer), ==, c->reason == PVPERF_REASON_NONE);
+        g_assert_cmpint(answer.ret, ==, c->reason == PVPERF_REASON_NONE ? 0 : -EINVAL);
+        g_assert_cmpuint(answer.reason, ==, c->reason);
+        g_assert_cmpuint(answer.failed, ==, c->reason != PVPERF_REASON_NONE);
+    }
+}
+
+
 /* ---- opening ---- */
 
 static struct {
@@ -204,7 +343,9 @@ static struct {
     int fail_at;                /* member, -1: none */
     int err;
     unsigned int opened;
-    int groups[PVPERF_MAX_GROUP];
+    int groups[PVPERF_BROKER_FDS];
+    struct perf_event_attr attrs[PVPERF_BROKER_FDS];
+    int fds[PVPERF_BROKER_FDS];
     const char *rename;         /* comm file that changes after the last open */
     unsigned int last;
 } kernel;
@@ -220,62 +361,117 @@ testKernelOpen(struct perf_event_attr *attr,
     g_assert_cmpint(tid, ==, kernel.tid);
     if ((int)kernel.opened == kernel.fail_at)
         return -kernel.err;
-    kernel.groups[kernel.opened++] = group_fd;
-    if (kernel.rename && kernel.opened == kernel.last)
-        g_assert_true(g_file_set_contents(kernel.rename, "worker\n", -1, NULL));
     fd = dup(0);
     g_assert_cmpint(fd, >=, 0);
+    kernel.groups[kernel.opened] = group_fd;
+    kernel.attrs[kernel.opened] = *attr;
+    kernel.fds[kernel.opened++] = fd;
+    if (kernel.rename && kernel.opened == kernel.last)
+        g_assert_true(g_file_set_contents(kernel.rename, "worker\n", -1, NULL));
     return fd;
+}
+
+
+static const struct {
+    const char *name;
+    const char *events[3];      /* NULL: that is all */
+    uint32_t ring;              /* wanted, and members sample with 10 kHz */
+    uint32_t fails;             /* which open, from 1; 0: none */
+    int err;
+    int ret;
+    uint32_t reason;
+    const char *like;           /* the event whose attr the ring's owner has; NULL: dummy */
+    const char *comm;           /* of the vCPU's thread, if not the right one */
+    bool renamed;               /* it changes with the last open */
+} openCases[] = {
+    { "good", .events = { "cycles", "instructions", "vcpu-clock" } },
+    { "third fails", .events = { "cycles", "instructions", "vcpu-clock" }, .fails = 3, .err = EINVAL,
+      .ret = -EINVAL, .reason = PVPERF_REASON_HOST },
+    { "no thread", .events = { "cycles" }, .comm = "other\n", .ret = -EAGAIN, .reason = PVPERF_REASON_HOST },
+    { "thread changes", .events = { "cycles" }, .renamed = true, .ret = -EAGAIN, .reason = PVPERF_REASON_HOST },
+    { "thread changes with ring", .events = { "cycles" }, .ring = 1, .renamed = true,
+      .ret = -EAGAIN, .reason = PVPERF_REASON_HOST },
+    { "ring of software", .events = { "vcpu-clock", "vcpu-switches" }, .ring = 1 },
+    { "ring of hardware", .events = { "instructions", "cycles", "vcpu-clock" }, .ring = 1, .like = "instructions" },
+    { "ring of both", .events = { "vcpu-clock", "raw", "cycles" }, .ring = 1, .like = "raw" },
+    { "member before ring fails", .events = { "vcpu-clock", "cycles" }, .ring = 1, .fails = 2, .err = EINVAL,
+      .ret = -EINVAL, .reason = PVPERF_REASON_HOST },
+    { "ring fails", .events = { "vcpu-clock", "cycles" }, .ring = 1, .fails = 3, .err = EMFILE,
+      .ret = -ENOMEM, .reason = PVPERF_REASON_RESOURCES },
+};
+
+
+/* An owner of a ring neither counts nor samples. */
+static void
+testRingOwner(const struct perf_event_attr *attr,
+              const char *like)
+{
+    pvperfControlEvent event = { .modes = U };
+    struct perf_event_attr plain = { .size = sizeof(plain), .type = PERF_TYPE_SOFTWARE, .disabled = 1 };
+
+    plain.config = PERF_COUNT_SW_DUMMY;
+    if (like) {
+        event.event = pvperfEventFromName(like);
+        event.raw_config = strcmp(like, "raw") == 0 ? 0x01c2 : 0;
+        pvperfBrokerAttr(&event, true, &plain);
+    }
+    g_assert_cmpmem(attr, sizeof(*attr), &plain, sizeof(plain));
 }
 
 
 static void
 testOpen(gconstpointer opaque)
 {
-    const char *what = opaque;
+    const typeof(openCases[0]) *c = opaque;
     char *proc = testDirNew();
     int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
     pvperfPolicy policy;
     const pvperfBrokerTarget target = {
-        .proc = proc, .pid = 100, .pidfd = pidfd, .nr_vcpus = 2,
-        .policy = &policy, .open = testKernelOpen,
+        .proc = proc, .pid = 100, .pidfd = pidfd, .nr_vcpus = 2, .policy = &policy, .open = testKernelOpen,
     };
-    pvperfControlOpen request = { .vcpu = 1, .count = 3 };
+    pvperfControlOpen request = { .vcpu = 1, .ring = c->ring };
     pvperfControlOpened answer = { .ret = 1 };
     int fds[PVPERF_BROKER_FDS];
     g_autofree char *comm = g_build_filename(proc, "100/task/102/comm", NULL);
-    int i;
+    uint32_t i;
 
     testPolicy(&policy);
     testFile(proc, "100/task/101/comm", "CPU 0/KVM\n");
-    testFile(proc, "100/task/102/comm", strcmp(what, "no thread") == 0 ? "other\n" : "CPU 1/KVM\n");
-    request.events[0].event = pvperfEventFromName("cycles");
-    request.events[1].event = pvperfEventFromName("instructions");
-    request.events[2].event = pvperfEventFromName("vcpu-clock");
+    testFile(proc, "100/task/102/comm", c->comm ? c->comm : "CPU 1/KVM\n");
+    testFile(proc, "sys/kernel/perf_event_max_sample_rate", "2500\n");
+    for (i = 0; i < G_N_ELEMENTS(c->events) && c->events[i]; i++)
+        request.events[i] = (pvperfControlEvent) {
+            .event = pvperfEventFromName(c->events[i]),
+            .modes = U,
+            .raw_config = strcmp(c->events[i], "raw") == 0 ? 0x01c2 : 0,
+            .sample_period = c->ring ? 10000 : 0,
+            .freq = c->ring,
+        };
+    request.count = i;
     memset(&kernel, 0, sizeof(kernel));
     kernel.tid = 102;
-    kernel.fail_at = strcmp(what, "third fails") == 0 ? 2 : -1;
-    kernel.err = EINVAL;
-    kernel.last = 3;
-    kernel.rename = strcmp(what, "thread changes") == 0 ? comm : NULL;
+    kernel.fail_at = (int)c->fails - 1;
+    kernel.err = c->err;
+    kernel.last = request.count + c->ring;
+    kernel.rename = c->renamed ? comm : NULL;
 
     pvperfBrokerOpen(&target, &request, &answer, fds);
-    if (strcmp(what, "good") == 0) {
-        g_assert_cmpint(answer.ret, ==, 0);
-        g_assert_cmpuint(answer.count, ==, 3);
-        g_assert_cmpint(kernel.groups[0], ==, -1);
-        g_assert_cmpint(kernel.groups[1], ==, fds[0]);
-        g_assert_cmpint(kernel.groups[2], ==, fds[0]);
-        for (i = 0; i < 3; i++)
-            close(fds[i]);
-    } else if (strcmp(what, "third fails") == 0) {
-        g_assert_cmpint(answer.ret, ==, -EINVAL);
-        g_assert_cmpuint(answer.failed, ==, 2);
-        g_assert_cmpuint(answer.count, ==, 0);
-    } else {
-        g_assert_cmpint(answer.ret, ==, -EAGAIN);
-        g_assert_cmpuint(answer.count, ==, 0);
+    g_assert_cmpint(answer.ret, ==, c->ret);
+    g_assert_cmpuint(answer.reason, ==, c->reason);
+    g_assert_cmpuint(answer.failed, ==, c->err == EINVAL ? c->fails - 1 : 0);
+    g_assert_cmpuint(answer.count, ==, c->ret ? 0 : request.count + c->ring);
+    for (i = 0; i < answer.count; i++) {
+        g_assert_cmpint(fds[i], ==, kernel.fds[i]);
+        g_assert_cmpint(kernel.groups[i], ==, i == 0 || i == request.count ? -1 : fds[0]);
+        if (i < request.count)
+            g_assert_cmpuint(kernel.attrs[i].sample_period, ==, c->ring ? 2500 : 0);
+        else
+            testRingOwner(&kernel.attrs[i], c->like);
+        close(fds[i]);
     }
+    /* What was opened before a failure is closed again. */
+    for (i = 0; i < kernel.opened; i++)
+        g_assert_cmpint(fcntl(kernel.fds[i], F_GETFD), ==, -1);
     close(pidfd);
     testDirRemove(proc);
 }
@@ -379,21 +575,23 @@ int
 main(int argc,
      char **argv)
 {
-    static const char *const opens[] = { "good", "third fails", "no thread", "thread changes" };
     size_t i;
 
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/broker/attr", testAttr);
+    g_test_add_func("/broker/attr-of-samplers", testSamplerAttr);
+    g_test_add_func("/broker/frequency", testFrequency);
     g_test_add_func("/broker/errno", testErrno);
+    g_test_add_func("/broker/check-period", testCheckPeriod);
     for (i = 0; i < G_N_ELEMENTS(checkCases); i++) {
         g_autofree char *path = g_strconcat("/broker/check/", checkCases[i].name, NULL);
 
         g_test_add_data_func(path, &checkCases[i], testCheck);
     }
-    for (i = 0; i < G_N_ELEMENTS(opens); i++) {
-        g_autofree char *path = g_strconcat("/broker/open/", opens[i], NULL);
+    for (i = 0; i < G_N_ELEMENTS(openCases); i++) {
+        g_autofree char *path = g_strconcat("/broker/open/", openCases[i].name, NULL);
 
-        g_test_add_data_func(path, opens[i], testOpen);
+        g_test_add_data_func(path, &openCases[i], testOpen);
     }
     g_test_add_func("/broker/real", testReal);
     g_test_add_func("/capabilities/explain", testExplain);
