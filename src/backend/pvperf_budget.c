@@ -36,6 +36,26 @@ pvperfBudgetLeak(uint64_t level,
 }
 
 
+/* What each bucket holds; 0: there is none. */
+static void
+pvperfBudgetSizes(const pvperfPolicy *policy,
+                  uint64_t *size,
+                  uint64_t *burst)
+{
+    uint64_t rate = pvperfBudgetMin(policy->total_samples_sec, PVPERF_BUDGET_RATE_MAX);
+    uint64_t max = pvperfBudgetMin(policy->total_samples_sec_max, PVPERF_BUDGET_RATE_MAX);
+    uint64_t length = policy->total_samples_sec_max_length;
+
+    length = length ? pvperfBudgetMin(length, PVPERF_BUDGET_LENGTH_MAX) : 1;
+    *size = 0;
+    *burst = 0;
+    if (rate)
+        *size = (max ? max * length : rate / PVPERF_BUDGET_PART + 1) * PVPERF_UNIT;
+    if (rate && max)
+        *burst = (max / PVPERF_BUDGET_PART + 1) * PVPERF_UNIT;
+}
+
+
 uint32_t
 pvperfBudgetFree(pvperfBudget *budget,
                  const pvperfPolicy *policy,
@@ -43,27 +63,45 @@ pvperfBudgetFree(pvperfBudget *budget,
 {
     uint64_t rate = pvperfBudgetMin(policy->total_samples_sec, PVPERF_BUDGET_RATE_MAX);
     uint64_t max = pvperfBudgetMin(policy->total_samples_sec_max, PVPERF_BUDGET_RATE_MAX);
-    uint64_t length = policy->total_samples_sec_max_length;
     uint64_t ns = now > budget->leaked ? now - budget->leaked : 0;
     uint64_t size;
+    uint64_t burst;
     uint64_t free;
 
     if (rate == 0)
         return PVPERF_BUDGET_UNLIMITED;
 
     budget->leaked = now;
+    pvperfBudgetSizes(policy, &size, &burst);
     budget->level = pvperfBudgetLeak(budget->level, rate, ns);
-    length = length ? pvperfBudgetMin(length, PVPERF_BUDGET_LENGTH_MAX) : 1;
-    size = max ? max * length : rate / PVPERF_BUDGET_PART + 1;
-    size *= PVPERF_UNIT;
     free = size > budget->level ? size - budget->level : 0;
-
     if (max) {
         budget->burst = pvperfBudgetLeak(budget->burst, max, ns);
-        size = (max / PVPERF_BUDGET_PART + 1) * PVPERF_UNIT;
-        free = pvperfBudgetMin(free, size > budget->burst ? size - budget->burst : 0);
+        free = pvperfBudgetMin(free, burst > budget->burst ? burst - budget->burst : 0);
     }
     return pvperfBudgetMin(free / PVPERF_UNIT, PVPERF_BUDGET_UNLIMITED - 1);
+}
+
+
+bool
+pvperfBudgetIdle(const pvperfBudget *budget)
+{
+    return budget->level == 0 && budget->burst == 0;
+}
+
+
+void
+pvperfBudgetChange(pvperfBudget *budget,
+                   const pvperfPolicy *policy,
+                   uint64_t now)
+{
+    uint64_t size;
+    uint64_t burst;
+
+    pvperfBudgetSizes(policy, &size, &burst);
+    budget->level = pvperfBudgetMin(budget->level, size);
+    budget->burst = pvperfBudgetMin(budget->burst, burst);
+    budget->leaked = now;
 }
 
 

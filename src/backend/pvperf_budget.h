@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "conf/pvperf_policy.h"
@@ -31,6 +32,14 @@ struct _pvperfBudget {
 uint32_t pvperfBudgetFree(pvperfBudget *budget,
                           const pvperfPolicy *policy,
                           uint64_t now);
+
+/* Nothing is in the buckets, as of the last time that this was asked. */
+bool pvperfBudgetIdle(const pvperfBudget *budget);
+
+/* The limits changed: what is in the buckets is at most what they hold now. */
+void pvperfBudgetChange(pvperfBudget *budget,
+                        const pvperfPolicy *policy,
+                        uint64_t now);
 
 /* One was taken; more than is free at most by what was handed out before. */
 void pvperfBudgetTake(pvperfBudget *budget);

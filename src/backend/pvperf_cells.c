@@ -45,6 +45,7 @@ pvperfCellsSync(pvperfTable *table,
     pvperfHostRead now;
     uint64_t enabled;
     uint64_t running;
+    uint64_t lost;
     uint32_t i;
     int ret;
 
@@ -52,7 +53,7 @@ pvperfCellsSync(pvperfTable *table,
     ret = table->host->read(first->fd - 1, first->host_members, &now);
     if (ret < 0)
         return ret;
-    pvperfSlotsLoseWaiting(table, leader, vcpu);
+    lost = pvperfSlotsLoseGroup(table, leader, vcpu);
 
     enabled = pvperfCellsDifference(now.enabled, &first->host_enabled);
     running = pvperfCellsDifference(now.running, &first->host_running);
@@ -64,7 +65,7 @@ pvperfCellsSync(pvperfTable *table,
         if (cell->enabled) {
             pvperfSlotsAdvance(table, event, cell, count, enabled, running);
             if (event != leader)
-                pvperfSlotsLoseWaiting(table, event, vcpu);
+                pvperfSlotsLoseSibling(table, event, vcpu, lost);
             pvperfSlotsPublish(table, event, vcpu);
         }
         event = pvperfTableNext(table, event);
@@ -74,11 +75,18 @@ pvperfCellsSync(pvperfTable *table,
 
 
 void
-pvperfCellsWaited(pvperfTable *table,
+pvperfCellsResume(pvperfTable *table,
                   pvperfEvent *event,
                   uint32_t vcpu)
 {
-    pvperfCellsSync(table, &table->events[event->leader], vcpu);
+    pvperfEvent *leader = &table->events[event->leader];
+    pvperfCell *first = pvperfTableCell(table, leader, vcpu);
+
+    if (!first->host_on)
+        return;
+    pvperfCellsSync(table, leader, vcpu);
+    if (event == leader)
+        first->host_since = table->now;
 }
 
 
@@ -115,6 +123,8 @@ pvperfCellsStop(pvperfTable *table,
     int ret_sync = pvperfCellsSync(table, leader, vcpu);
 
     first->host_on = false;
+    if (leader->sample_period)
+        pvperfGrantsUnthrottle(table, first);
     return ret < 0 ? ret : ret_sync;
 }
 
@@ -125,11 +135,9 @@ pvperfCellsStop(pvperfTable *table,
  * and the next ENABLE asks for events of the thread of now. */
 static bool
 pvperfCellsThreadGone(const pvperfTable *table,
-                      const pvperfCell *first,
-                      uint64_t enabled_before)
+                      const pvperfCell *first)
 {
-    return first->host_enabled == enabled_before &&
-        !(first->sampler && first->sampler->throttled) &&
+    return first->host_enabled == first->host_started &&
            table->now - first->host_since >= PVPERF_CELLS_GONE_NS;
 }
 
@@ -145,6 +153,7 @@ pvperfCellsForgetFd(pvperfTable *table,
     cell->host_count = 0;
     cell->host_enabled = 0;
     cell->host_running = 0;
+    cell->host_started = 0;
 }
 
 
@@ -247,12 +256,12 @@ pvperfCellsFinish(pvperfTable *table,
                   uint32_t vcpu)
 {
     pvperfCell *first = pvperfTableCell(table, leader, vcpu);
-    uint64_t enabled = first->host_enabled;
+    bool waits = first->sampler && first->sampler->throttled;
     int ret = pvperfCellsStop(table, leader, vcpu);
     pvperfEvent *event;
     int fd;
 
-    if (ret < 0 || !pvperfCellsThreadGone(table, first, enabled))
+    if (ret < 0 || waits || !pvperfCellsThreadGone(table, first))
         return ret;
     for (event = leader; event; event = pvperfTableNext(table, event)) {
         if (pvperfTableCell(table, event, vcpu)->enabled)
@@ -343,14 +352,19 @@ pvperfCellsStart(pvperfTable *table,
     if (first->host_on)
         return 0;
     for (event = pvperfTableNext(table, leader); event; event = pvperfTableNext(table, event)) {
-        const pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+        pvperfCell *cell = pvperfTableCell(table, event, vcpu);
 
-        if (cell->sampler && cell->sampler->on && !cell->enabled)
+        if (!cell->sampler || !cell->sampler->on)
+            continue;
+        if (!cell->enabled)
             pvperfGrantsOff(table, event, vcpu);
+        else if (cell->sampler->throttled)
+            cell->sampler->throttled = table->now; /* it lost nothing before */
     }
     ret = pvperfCellsSwitchOn(table, leader, vcpu);
     first->host_on = ret == 0;
     first->host_since = table->now;
+    first->host_started = first->host_enabled;
     for (event = leader; ret < 0 && event; event = pvperfTableNext(table, event)) {
         if (pvperfTableCell(table, event, vcpu)->enabled)
             pvperfCellsRefuse(table, event, vcpu, ret);
@@ -444,6 +458,8 @@ pvperfCellsSplit(pvperfTable *table,
         cell->host_on = was_on && cell->enabled;
         if (!cell->host_on)
             pvperfCellsSwitchOff(table, event, vcpu);
+        if (!cell->host_on && cell->sampler)
+            pvperfGrantsUnthrottle(table, cell);
     }
     pvperfCellsDropFd(table, first, true);
 
@@ -455,6 +471,8 @@ pvperfCellsSplit(pvperfTable *table,
         if (cell->fd && table->host->read(cell->fd - 1, 1, &now) == 0) {
             cell->host_enabled = now.enabled;
             cell->host_running = now.running;
+            cell->host_started = now.enabled;
+            cell->host_since = table->now;
         }
     }
 }
@@ -470,6 +488,8 @@ pvperfCellsClose(pvperfTable *table,
 
     if (!cell->owner)
         return;
+    /* Records of the group are laid out as it was until now. */
+    pvperfSamplingDrain(table, vcpu);
     if (event != leader) {
         if (cell->enabled)
             pvperfCellsDisable(table, event, vcpu);

@@ -25,7 +25,7 @@ pvperfRingKind pvperfCellsRing(const pvperfTable *table,
                                const pvperfEvent *leader);
 
 /* A throttled sampler is about to go on: what was lost is in the slots. */
-void pvperfCellsWaited(pvperfTable *table,
+void pvperfCellsResume(pvperfTable *table,
                        pvperfEvent *event,
                        uint32_t vcpu);
 

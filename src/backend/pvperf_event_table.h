@@ -74,7 +74,8 @@ struct _pvperfCell {
     uint64_t host_count;        /* of the host event when last read */
     uint64_t host_enabled;      /* leader: times of the host group when last read */
     uint64_t host_running;
-    uint64_t host_since;        /* leader: when the host group was switched on (ns) */
+    uint64_t host_since;        /* leader: when the host group was switched on (ns) ... */
+    uint64_t host_started;      /* ... and its host_enabled then */
     uint64_t base_count;        /* slot's numbers when its present event took it */
     uint64_t base_enabled;
     uint64_t base_lost;

@@ -21,6 +21,10 @@
 /* The rest is for records of the kernel's own throttling. */
 #define PVPERF_RING_USABLE (PVPERF_RING_BYTES * 3 / 4)
 
+/* The kernel may use up what is left of a grant while it is granted anew. With
+ * this much left, that many records follow the drain, and show. */
+#define PVPERF_GRANT_SURE 8
+
 void
 pvperfGrantsUnthrottle(pvperfTable *table,
                        pvperfCell *cell)
@@ -32,6 +36,28 @@ pvperfGrantsUnthrottle(pvperfTable *table,
 }
 
 
+static void
+pvperfGrantsThrottle(pvperfTable *table,
+                     pvperfEvent *event,
+                     uint32_t vcpu)
+{
+    pvperfSampling *sampling = &table->sampling;
+    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+
+    if (cell->sampler->throttled)
+        return;
+    cell->sampler->throttled = table->now ? table->now : 1;
+    cell->slot.throttles++;
+    sampling->vcpus[vcpu].news = true;
+    sampling->stats->throttles++;
+    if (sampling->throttled++ == 0)
+        sampling->next_grant = table->now + PVPERF_GRANT_NS;
+    pvperfWindowWriteSlot(table->window, event->row, vcpu, &cell->slot);
+}
+
+
+/* ---- How much ---------------------------------------------------------------------- */
+
 static uint32_t
 pvperfGrantsBytes(const pvperfTable *table,
                   const pvperfEvent *event)
@@ -41,7 +67,7 @@ pvperfGrantsBytes(const pvperfTable *table,
 }
 
 
-/* Overflows of an event for which a vCPU's ring has room. */
+/* Overflows of an event for which a vCPU's ring has room beside the other samplers'. */
 static uint32_t
 pvperfGrantsRoom(const pvperfTable *table,
                  const pvperfEvent *event,
@@ -54,54 +80,76 @@ pvperfGrantsRoom(const pvperfTable *table,
     for (i = 0; i < on->nsamplers; i++) {
         const pvperfEvent *other = &table->events[on->samplers[i]];
 
-        used += (uint64_t)pvperfTableCell(table, other, vcpu)->sampler->granted *
-            pvperfGrantsBytes(table, other);
+        if (other != event)
+            used += (uint64_t)pvperfTableCell(table, other, vcpu)->sampler->granted *
+                pvperfGrantsBytes(table, other);
     }
     return used < PVPERF_RING_USABLE ?
         (PVPERF_RING_USABLE - used) / pvperfGrantsBytes(table, event) : 0;
 }
 
 
-/* Takes a grant for a sampler out of the budget; it may be none. */
-static uint32_t
+static uint64_t
+pvperfGrantsMin(uint64_t a,
+                uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+
+/* What a sampler gets: no more than a part of what is free, so that others get
+ * some, too. False: it has to wait. What it kept from before it was disabled
+ * cannot be taken back from the kernel, so it waits until that fits. */
+static bool
 pvperfGrantsTake(pvperfTable *table,
                  const pvperfEvent *event,
-                 uint32_t vcpu)
+                 uint32_t vcpu,
+                 uint32_t parts,
+                 uint32_t *grant)
 {
     pvperfSampling *sampling = &table->sampling;
-    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+    pvperfSampler *sampler = pvperfTableCell(table, event, vcpu)->sampler;
     uint64_t free = pvperfBudgetFree(&sampling->budget, sampling->policy, table->now);
+    uint64_t others = sampling->granted - sampler->granted;
+    uint64_t allowed = free > others ? free - others : 0;
     uint32_t room = pvperfGrantsRoom(table, event, vcpu);
-    uint64_t grant;
+    uint64_t more;
 
-    free = free > sampling->granted ? free - sampling->granted : 0;
-    grant = free > PVPERF_GRANT_PART ? free / PVPERF_GRANT_PART : free;
-    if (grant > PVPERF_GRANT_MAX - cell->sampler->granted)
-        grant = PVPERF_GRANT_MAX - cell->sampler->granted;
-    if (grant > room)
-        grant = room;
-    cell->sampler->granted += grant;
-    sampling->granted += grant;
-    return grant;
+    *grant = 0;
+    if (sampler->granted > room)
+        return false;
+    if (sampler->granted > allowed)
+        return others == 0 && pvperfBudgetIdle(&sampling->budget);
+
+    more = pvperfGrantsMin(allowed, room) - sampler->granted;
+    more = more > parts ? more / parts : more > 0;
+    more = pvperfGrantsMin(more, PVPERF_GRANT_MAX - sampler->granted);
+    if (sampler->granted < PVPERF_GRANT_LOW)
+        *grant = more;
+    return sampler->granted + *grant > 0;
 }
 
 
-static void
-pvperfGrantsThrottle(pvperfTable *table,
-                     pvperfCell *cell)
+/* Tells the kernel. */
+static int
+pvperfGrantsApply(pvperfTable *table,
+                  pvperfCell *cell,
+                  uint32_t grant)
 {
-    pvperfSampling *sampling = &table->sampling;
+    int ret;
 
-    if (cell->sampler->throttled)
-        return;
-    cell->sampler->throttled = table->now ? table->now : 1;
-    cell->sampler->changed = true;
-    cell->slot.throttles++;
-    sampling->stats->throttles++;
-    if (sampling->throttled++ == 0)
-        sampling->next_grant = table->now + PVPERF_GRANT_NS;
+    if (grant == 0)
+        return table->host->enable(cell->fd - 1);
+    ret = table->host->refresh(cell->fd - 1, grant);
+    if (ret < 0)
+        return ret;
+    cell->sampler->granted += grant;
+    table->sampling.granted += grant;
+    return 0;
 }
 
+
+/* ---- On and off ------------------------------------------------------------------------ */
 
 int
 pvperfGrantsOn(pvperfTable *table,
@@ -109,17 +157,15 @@ pvperfGrantsOn(pvperfTable *table,
                uint32_t vcpu)
 {
     pvperfCell *cell = pvperfTableCell(table, event, vcpu);
-    uint32_t grant = 0;
+    uint32_t grant;
     int ret = 0;
 
-    if (cell->sampler->granted < PVPERF_GRANT_LOW)
-        grant = pvperfGrantsTake(table, event, vcpu);
-    if (grant)
-        ret = table->host->refresh(cell->fd - 1, grant);
-    else if (cell->sampler->granted)
-        ret = table->host->enable(cell->fd - 1);
-    else
-        pvperfGrantsThrottle(table, cell);
+    if (pvperfGrantsTake(table, event, vcpu, PVPERF_GRANT_PART, &grant)) {
+        pvperfGrantsUnthrottle(table, cell);
+        ret = pvperfGrantsApply(table, cell, grant);
+    } else {
+        pvperfGrantsThrottle(table, event, vcpu);
+    }
     cell->sampler->on = ret == 0;
     return ret;
 }
@@ -137,19 +183,47 @@ pvperfGrantsOff(pvperfTable *table,
 }
 
 
+/* Its grant is used up: the kernel switched it off, or is about to. */
+static void
+pvperfGrantsRestart(pvperfTable *table,
+                    pvperfEvent *event,
+                    uint32_t vcpu)
+{
+    table->host->disable(pvperfTableCell(table, event, vcpu)->fd - 1);
+    if (table->sampling.throttled)
+        pvperfGrantsThrottle(table, event, vcpu);
+    else
+        pvperfGrantsOn(table, event, vcpu);
+}
+
+
 void
 pvperfGrantsRenew(pvperfTable *table,
                   pvperfEvent *event,
-                  uint32_t vcpu)
+                  uint32_t vcpu,
+                  pvperfRing *ring)
 {
     pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+    uint32_t left = cell->sampler->granted;
+    uint32_t grant;
 
-    if (!cell->sampler->on || cell->sampler->throttled || cell->sampler->granted >= PVPERF_GRANT_LOW)
+    if (!cell->sampler->on || cell->sampler->throttled)
         return;
-    /* The kernel switched it off, or is about to. */
-    if (cell->sampler->granted == 0)
+    if (left == 0) {
+        pvperfGrantsRestart(table, event, vcpu);
+        return;
+    }
+    /* Who waits comes first. */
+    if (left >= PVPERF_GRANT_LOW || left < PVPERF_GRANT_SURE || table->sampling.throttled ||
+        !pvperfGrantsTake(table, event, vcpu, PVPERF_GRANT_PART, &grant) || grant == 0)
+        return;
+    if (pvperfGrantsApply(table, cell, grant) < 0)
+        return;
+    if (pvperfRingHead(ring) - ring->tail >=
+        (left - 1) * (uint64_t)pvperfGrantsBytes(table, event)) {
         table->host->disable(cell->fd - 1);
-    pvperfGrantsOn(table, event, vcpu);
+        table->host->enable(cell->fd - 1);
+    }
 }
 
 
@@ -164,6 +238,25 @@ pvperfGrantsLost(pvperfTable *table,
     cell->sampler->throttled = table->now;
     table->sampling.stats->throttled_ns += table->now - since;
     return table->now - since;
+}
+
+
+/* ---- Who waits ------------------------------------------------------------------------- */
+
+static void
+pvperfGrantsResume(pvperfTable *table,
+                   pvperfEvent *event,
+                   uint32_t vcpu)
+{
+    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+    uint32_t grant;
+
+    if (!cell->sampler->on || !cell->sampler->throttled ||
+        !pvperfGrantsTake(table, event, vcpu, table->sampling.throttled, &grant))
+        return;
+    pvperfCellsResume(table, event, vcpu);
+    pvperfGrantsUnthrottle(table, cell);
+    pvperfGrantsApply(table, cell, grant);
 }
 
 
@@ -184,18 +277,9 @@ pvperfGrantsPass(pvperfTable *table)
         const pvperfVcpuSampling *on = &sampling->vcpus[vcpu];
 
         for (k = 0; k < on->nsamplers; k++) {
-            pvperfEvent *event = &table->events[on->samplers[k]];
-            pvperfCell *cell = pvperfTableCell(table, event, vcpu);
-            uint32_t grant;
+            uint32_t n = (sampling->first / sampling->nactive + k) % on->nsamplers;
 
-            if (!cell->sampler->throttled)
-                continue;
-            grant = pvperfGrantsTake(table, event, vcpu);
-            if (grant == 0)
-                continue;
-            pvperfCellsWaited(table, event, vcpu);
-            pvperfGrantsUnthrottle(table, cell);
-            table->host->refresh(cell->fd - 1, grant);
+            pvperfGrantsResume(table, &table->events[on->samplers[n]], vcpu);
         }
     }
 }

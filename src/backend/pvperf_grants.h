@@ -20,10 +20,11 @@ int pvperfGrantsOff(pvperfTable *table,
                     pvperfEvent *event,
                     uint32_t vcpu);
 
-/* Grants anew if little is left. */
+/* Grants anew if little is left; ring is the one that was just drained. */
 void pvperfGrantsRenew(pvperfTable *table,
                        pvperfEvent *event,
-                       uint32_t vcpu);
+                       uint32_t vcpu,
+                       pvperfRing *ring);
 
 /* The cell is no sampler any more, or gets something: it waits no longer. */
 void pvperfGrantsUnthrottle(pvperfTable *table,

@@ -67,12 +67,20 @@ pvperfSamplingSetRing(pvperfTable *table,
     pvperfRing *ring = &table->sampling.vcpus[vcpu].rings[kind];
     int ret;
 
-    pvperfRingClose(ring, table->host);
-    ret = pvperfRingOpen(ring, table->host, fd);
-    if (ret < 0)
+    /* Two requests may have asked for it. */
+    if (ring->fd) {
         table->host->close(fd);
-    else if (table->sampling.watch)
+        return 0;
+    }
+    ret = pvperfRingOpen(ring, table->host, fd);
+    if (ret < 0) {
+        table->host->close(fd);
+        return ret;
+    }
+    if (table->sampling.watch)
         ret = table->sampling.watch(table->sampling.opaque, fd);
+    if (ret < 0)
+        pvperfRingClose(ring, table->host);
     return ret;
 }
 
@@ -157,6 +165,7 @@ pvperfSamplingLeave(pvperfTable *table,
     on->samplers[i] = on->samplers[--on->nsamplers];
     if (on->nsamplers)
         return;
+    on->news = false;
     for (i = 0; sampling->active[i] != vcpu; i++)
         ;
     sampling->active[i] = sampling->active[--sampling->nactive];
@@ -288,7 +297,7 @@ pvperfSamplingRecord(pvperfTable *table,
 }
 
 
-/* After a drain: grants and the window's slots. */
+/* After a drain: the window's slots first, the guest may be looking. */
 static void
 pvperfSamplingSettle(pvperfTable *table,
                      uint32_t vcpu)
@@ -300,10 +309,15 @@ pvperfSamplingSettle(pvperfTable *table,
         pvperfEvent *event = &table->events[on->samplers[i]];
         pvperfCell *cell = pvperfTableCell(table, event, vcpu);
 
-        pvperfGrantsRenew(table, event, vcpu);
         if (cell->sampler->changed)
             pvperfWindowWriteSlot(table->window, event->row, vcpu, &cell->slot);
         cell->sampler->changed = false;
+    }
+    for (i = 0; i < on->nsamplers; i++) {
+        pvperfEvent *event = &table->events[on->samplers[i]];
+        const pvperfEvent *leader = &table->events[event->leader];
+
+        pvperfGrantsRenew(table, event, vcpu, &on->rings[pvperfCellsRing(table, leader)]);
     }
 }
 
@@ -417,9 +431,10 @@ pvperfSamplingReset(pvperfTable *table)
         pvperfVcpuSampling *on = &table->sampling.vcpus[vcpu];
         uint32_t handled = pvperfWindowNmiHandled(table->window, vcpu);
 
-        if (on->nmi_sent != handled || on->on_its_way) {
+        if (on->nmi_sent != handled || on->on_its_way || on->news) {
             on->nmi_sent = handled;
             on->on_its_way = false;
+            on->news = false;
         }
         pvperfWindowNmiSent(table->window, vcpu, handled);
         pvperfWindowSamples(table->window, vcpu, on->samples_head);

@@ -138,6 +138,10 @@ pvperfServePolicy(pvperfBackend *backend,
         policy->nraw > PVPERF_RAW_MAX)
         return false;
 
+    if (policy->total_samples_sec != backend->policy.total_samples_sec ||
+        policy->total_samples_sec_max != backend->policy.total_samples_sec_max ||
+        policy->total_samples_sec_max_length != backend->policy.total_samples_sec_max_length)
+        pvperfBudgetChange(&backend->table.sampling.budget, policy, backend->now);
     backend->policy = *policy;
     line->classes_allowed = policy->on ? policy->classes : 0;
     line->max = policy->max;

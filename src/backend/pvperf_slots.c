@@ -99,27 +99,37 @@ pvperfSlotsAdvance(pvperfTable *table,
 }
 
 
-void
-pvperfSlotsLoseWaiting(pvperfTable *table,
-                       pvperfEvent *event,
-                       uint32_t vcpu)
+uint64_t
+pvperfSlotsLoseGroup(pvperfTable *table,
+                     pvperfEvent *leader,
+                     uint32_t vcpu)
 {
-    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
-    uint64_t ns = pvperfGrantsLost(table, cell);
+    uint64_t ns = pvperfGrantsLost(table, pvperfTableCell(table, leader, vcpu));
     pvperfEvent *member;
 
-    if (ns == 0)
-        return;
-    if (event->leader != event - table->events) {
-        uint64_t counted = cell->slot.time_enabled - cell->slot.time_lost;
-
-        ns = ns < counted ? ns : counted;
-        cell->slot.time_lost += ns;
-        table->totals[event->event].time_running -= ns;
-        return;
-    }
-    for (member = event; member; member = pvperfTableNext(table, member)) {
+    for (member = leader; ns && member; member = pvperfTableNext(table, member)) {
         if (pvperfTableCell(table, member, vcpu)->enabled)
             pvperfSlotsAdvance(table, member, pvperfTableCell(table, member, vcpu), 0, ns, 0);
     }
+    return ns;
+}
+
+
+void
+pvperfSlotsLoseSibling(pvperfTable *table,
+                       pvperfEvent *event,
+                       uint32_t vcpu,
+                       uint64_t group_ns)
+{
+    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+    uint64_t ns = pvperfGrantsLost(table, cell);
+    uint64_t counted = cell->slot.time_enabled - cell->base_enabled -
+        (cell->slot.time_lost - cell->base_lost);
+
+    /* That is lost already. */
+    ns = ns > group_ns ? ns - group_ns : 0;
+    if (ns > counted)
+        ns = counted;
+    cell->slot.time_lost += ns;
+    table->totals[event->event].time_running -= ns;
 }

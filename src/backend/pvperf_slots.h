@@ -38,8 +38,15 @@ void pvperfSlotsAdvance(pvperfTable *table,
                         uint64_t enabled,
                         uint64_t running);
 
-/* Adds the time in which a sampler stood still, and with a leader its whole
- * group, whose clocks stood still, too; a sibling's are those of its group. */
-void pvperfSlotsLoseWaiting(pvperfTable *table,
+/* Adds the time in which a leader was throttled, and its whole group and its
+ * clocks stood still; how much that was, in ns. */
+uint64_t pvperfSlotsLoseGroup(pvperfTable *table,
+                              pvperfEvent *leader,
+                              uint32_t vcpu);
+
+/* The same for a sibling, whose times are those of its group, which lost that
+ * much. */
+void pvperfSlotsLoseSibling(pvperfTable *table,
                             pvperfEvent *event,
-                            uint32_t vcpu);
+                            uint32_t vcpu,
+                            uint64_t group_ns);

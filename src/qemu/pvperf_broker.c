@@ -249,8 +249,8 @@ pvperfBrokerOpenRing(const pvperfBrokerTarget *target,
     *fd = target->open(&attr, tid, -1);
     if (*fd >= 0)
         return true;
-    pvperfBrokerRefuse(answer, pvperfBrokerErrno(-*fd, 0, &reason), PVPERF_REASON_RESOURCES, 0);
-    return false;
+    answer->ret = pvperfBrokerErrno(-*fd, 0, &reason);
+    return pvperfBrokerRefuse(answer, answer->ret, reason, 0);
 }
 
 

@@ -10,6 +10,7 @@
  *   work split MS           75 % of the time in split_75(), 25 % in split_25()
  *   work alternate MS       two processes, ping and pong, on one CPU, that spin
  *                           for 1 ms each in turn, in spin_ping() and spin_pong()
+ *   work throughput SECONDS how much all CPUs together get done in that time
  *   work open N TYPE CONFIG SECONDS
  *                           open N events on this task, say how many opened and
  *                           the first error, hold them
@@ -238,6 +239,32 @@ alternate(long ms)
 }
 
 static int
+throughput(unsigned int seconds)
+{
+	long ncpus = sysconf(_SC_NPROCESSORS_ONLN);
+	time_t end = time(NULL) + seconds;
+	unsigned long long all = 0, done;
+	int result[2];
+
+	if (pipe(result) < 0)
+		return 1;
+	for (long cpu = 0; cpu < ncpus; cpu++) {
+		if (fork() != 0)
+			continue;
+		for (done = 0; time(NULL) < end; done++)
+			split_25(2000);
+		_exit(write(result[1], &done, sizeof(done)) != sizeof(done));
+	}
+	for (long cpu = 0; cpu < ncpus; cpu++)
+		if (read(result[0], &done, sizeof(done)) == sizeof(done))
+			all += done;
+	while (wait(NULL) > 0)
+		;
+	printf("throughput: %llu\n", all);
+	return 0;
+}
+
+static int
 open_many(long n, unsigned int type, unsigned long long config, unsigned int seconds)
 {
 	int error = 0;
@@ -308,6 +335,8 @@ main(int argc, char **argv)
 		return split(number(argc, argv, 2));
 	if (!strcmp(what, "alternate"))
 		return alternate(number(argc, argv, 2));
+	if (!strcmp(what, "throughput"))
+		return throughput(number(argc, argv, 2));
 	if (!strcmp(what, "kexec") && argc >= 5)
 		return load_kernel(argv, argc > 5 ? KEXEC_FILE_ON_CRASH : 0);
 	if (!strcmp(what, "reboot"))
@@ -315,6 +344,6 @@ main(int argc, char **argv)
 	if (!strcmp(what, "open"))
 		return open_many(number(argc, argv, 2), number(argc, argv, 3),
 				 number(argc, argv, 4), number(argc, argv, 5));
-	fprintf(stderr, "usage: work burn|hop|switch|tree|churn|split|alternate|kexec|reboot|open ...\n");
+	fprintf(stderr, "usage: work burn|hop|switch|tree|churn|split|alternate|throughput|kexec|reboot|open ...\n");
 	return 2;
 }
