@@ -20,8 +20,9 @@ struct _pvperfMessages {
     int doorbell_fd;
     int qemu_fd;                /* pidfd */
     int *irq_fds;               /* [nr_vcpus], fd + 1, 0: none yet */
-    int (*watch_ring)(void *opaque, /* the poll loop's: a ring is to wake it; 0 or -errno */
-                      int fd);
+    int (*watch_ring)(void *opaque, /* the poll loop's: pvperfSampling.watch */
+                      int fd,
+                      bool first);
     void *watch_opaque;
     pvperfBackend backend;
     pvperfReport report;

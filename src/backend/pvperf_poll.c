@@ -32,7 +32,6 @@
 #define PVPERF_POLL_GRAVES 128          /* host events that may wait for a quiet moment */
 #define PVPERF_POLL_SETUP_MS 30000      /* a daemon that never sets us up */
 #define PVPERF_NS_PER_SEC 1000000000ULL
-#define PVPERF_NS_PER_MS 1000000ULL
 
 /* Every kind of fd in the epoll set. */
 typedef enum {
@@ -82,14 +81,16 @@ pvperfPollWatch(pvperfPoll *poll,
 }
 
 
+/* One record wakes: those that follow are taken with it. */
 static int
 pvperfPollWatchRing(void *opaque,
-                    int fd)
+                    int fd,
+                    bool first)
 {
-    struct epoll_event event = { .events = EPOLLIN, .data.u32 = PVPERF_FD_RING };
+    struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.u32 = PVPERF_FD_RING };
     const pvperfPoll *poll = opaque;
 
-    return epoll_ctl(poll->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+    return epoll_ctl(poll->epoll_fd, first ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) < 0 ? -errno : 0;
 }
 
 
@@ -167,18 +168,20 @@ pvperfPollHandle(pvperfPoll *poll,
 }
 
 
-/* Milliseconds until something is due that no fd tells of; -1: nothing is. */
-static int
+/* Time until something is due that no fd tells of; false: nothing is. */
+static bool
 pvperfPollTimeout(const pvperfPoll *poll,
-                  uint64_t now)
+                  uint64_t now,
+                  struct timespec *timeout)
 {
     const pvperfMessages *messages = poll->messages;
     uint64_t deadlines[3];
     uint64_t deadline = UINT64_MAX;
     size_t i;
 
+    *timeout = (struct timespec) { .tv_sec = PVPERF_POLL_SETUP_MS / 1000 };
     if (!messages->set_up)
-        return PVPERF_POLL_SETUP_MS;
+        return true;
     deadlines[0] = pvperfBrokerDeadline(&messages->backend);
     deadlines[1] = pvperfSparesDeadline(&messages->backend.table.spares);
     deadlines[2] = pvperfSamplingDeadline(&messages->backend.table);
@@ -187,8 +190,13 @@ pvperfPollTimeout(const pvperfPoll *poll,
             deadline = deadlines[i];
     }
     if (deadline == UINT64_MAX)
-        return -1;
-    return deadline <= now ? 0 : (deadline - now) / PVPERF_NS_PER_MS + 1;
+        return false;
+    deadline = deadline > now ? deadline - now : 0;
+    *timeout = (struct timespec) {
+        .tv_sec = deadline / PVPERF_NS_PER_SEC,
+        .tv_nsec = deadline % PVPERF_NS_PER_SEC,
+    };
+    return true;
 }
 
 
@@ -230,6 +238,8 @@ pvperfPollSleep(pvperfPoll *poll,
     pvperfBackend *backend = &poll->messages->backend;
     bool serving = backend->session != 0;
     struct epoll_event events[8];
+    struct timespec timeout;
+    bool bounded;
     int n;
 
     if (serving) {
@@ -237,12 +247,15 @@ pvperfPollSleep(pvperfPoll *poll,
         if (pvperfServePass(backend, now)) {
             pvperfWindowWriteNeedKick(backend->window, false);
             poll->idle_since = 0;
+            poll->looked = now;
             return;
         }
         backend->stats.sleeps++;
+        pvperfSamplingArm(&backend->table);
     }
 
-    n = epoll_wait(poll->epoll_fd, events, 8, pvperfPollTimeout(poll, now));
+    bounded = pvperfPollTimeout(poll, now, &timeout);
+    n = epoll_pwait2(poll->epoll_fd, events, 8, bounded ? &timeout : NULL, NULL);
     if (serving)
         pvperfWindowWriteNeedKick(backend->window, false);
 
@@ -307,10 +320,14 @@ pvperfPollRun(pvperfMessages *messages)
         } else if (pvperfMessagesWork(messages) ||
                    (messages->set_up && pvperfTableReap(&messages->backend.table))) {
             poll.idle_since = 0;
+        } else if (pvperfSamplingBusy(&messages->backend.table)) {
+            __builtin_ia32_pause();
         } else if (poll.idle_since == 0) {
             poll.idle_since = now;
         } else if (now - poll.idle_since >= poll.window) {
             pvperfPollSleep(&poll, now);
+            /* It looked at all fds when it woke up. */
+            now = poll.looked;
         } else {
             __builtin_ia32_pause();
         }

@@ -24,6 +24,7 @@ struct _pvperfRing {
     int fd;                     /* its owner's, + 1; 0: no ring */
     void *memory;               /* one control page, then PVPERF_RING_BYTES */
     uint64_t tail;
+    bool armed;                 /* the next record wakes the poll loop */
 };
 
 typedef enum {

@@ -16,6 +16,9 @@
 #include "pvperf_sampling.h"
 
 #define PVPERF_NMI_LOST_NS 100000000ULL /* an NMI that takes longer never comes */
+#define PVPERF_NMI_SHARE 2              /* of the time that one takes, between two */
+#define PVPERF_NMI_TIMED_NS 400000ULL   /* how long it is watched what one takes ... */
+#define PVPERF_NMI_TIMED_EACH 16        /* ... and how often */
 #define PVPERF_SHORT_PERIODS 8          /* the kernel finds a frequency's period within so many */
 
 int
@@ -77,8 +80,9 @@ pvperfSamplingSetRing(pvperfTable *table,
         table->host->close(fd);
         return ret;
     }
+    ring->armed = true;
     if (table->sampling.watch)
-        ret = table->sampling.watch(table->sampling.opaque, fd);
+        ret = table->sampling.watch(table->sampling.opaque, fd, true);
     if (ret < 0)
         pvperfRingClose(ring, table->host);
     return ret;
@@ -337,6 +341,7 @@ pvperfSamplingDrain(pvperfTable *table,
 
         if (!ring->fd || head == ring->tail)
             continue;
+        ring->armed = false;
         while (pvperfRingNext(ring, head, &record))
             pvperfSamplingRecord(table, vcpu, &record);
         pvperfRingRelease(ring);
@@ -363,7 +368,25 @@ pvperfSamplingSeen(pvperfTable *table,
 }
 
 
-/* One NMI at a time: the guest finds by it what was written before it looks. */
+/* How long an NMI takes from here until the guest has claimed it, where that is
+ * watched: now and then. */
+static void
+pvperfSamplingTime(pvperfVcpuSampling *on,
+                   uint64_t now)
+{
+    uint64_t takes = now - on->nmi_at;
+
+    if (!on->timed || (on->on_its_way && takes < PVPERF_NMI_TIMED_NS))
+        return;
+    on->timed = false;
+    if (takes > PVPERF_NMI_TIMED_NS)
+        takes = PVPERF_NMI_TIMED_NS;
+    on->nmi_takes = on->nmi_takes ? (3 * on->nmi_takes + takes) / 4 : takes;
+}
+
+
+/* One NMI at a time: the guest finds by it what was written before it looks.
+ * Then none for as long as leaves the guest most of its time. */
 static void
 pvperfSamplingNotify(pvperfTable *table,
                      uint32_t vcpu)
@@ -373,16 +396,21 @@ pvperfSamplingNotify(pvperfTable *table,
 
     if (!on->news && !on->on_its_way)
         return;
-    on->on_its_way = pvperfWindowNmiHandled(table->window, vcpu) != on->nmi_sent;
+    if (on->on_its_way) {
+        on->on_its_way = pvperfWindowNmiHandled(table->window, vcpu) != on->nmi_sent;
+        pvperfSamplingTime(on, table->now);
+    }
     if (on->on_its_way && table->now - on->nmi_at < PVPERF_NMI_LOST_NS)
         on->news = false;
     else if (on->on_its_way)
         on->news = true;
-    if (!on->news)
+    if (!on->news || table->now < on->nmi_next)
         return;
     on->news = false;
     on->on_its_way = true;
+    on->timed = on->nmi_sent % PVPERF_NMI_TIMED_EACH == 0 || on->nmi_takes == 0;
     on->nmi_at = table->now;
+    on->nmi_next = table->now + on->nmi_takes * PVPERF_NMI_SHARE;
     pvperfWindowNmiSent(table->window, vcpu, ++on->nmi_sent);
     sampling->stats->nmis++;
     if (sampling->irq_fds && sampling->irq_fds[vcpu])
@@ -404,6 +432,40 @@ pvperfSamplingPass(pvperfTable *table)
 }
 
 
+void
+pvperfSamplingArm(pvperfTable *table)
+{
+    pvperfSampling *sampling = &table->sampling;
+    uint32_t i;
+    int kind;
+
+    for (i = 0; sampling->watch && i < sampling->nactive; i++) {
+        pvperfVcpuSampling *on = &sampling->vcpus[sampling->active[i]];
+
+        for (kind = 0; kind < PVPERF_NR_RINGS; kind++) {
+            pvperfRing *ring = &on->rings[kind];
+
+            if (ring->fd && !ring->armed && !on->news)
+                ring->armed = sampling->watch(sampling->opaque, ring->fd - 1, false) == 0;
+        }
+    }
+}
+
+
+bool
+pvperfSamplingBusy(const pvperfTable *table)
+{
+    const pvperfSampling *sampling = &table->sampling;
+    uint32_t i;
+
+    for (i = 0; i < sampling->nactive; i++) {
+        if (sampling->vcpus[sampling->active[i]].timed)
+            return true;
+    }
+    return false;
+}
+
+
 uint64_t
 pvperfSamplingDeadline(const pvperfTable *table)
 {
@@ -413,10 +475,10 @@ pvperfSamplingDeadline(const pvperfTable *table)
 
     for (i = 0; i < sampling->nactive; i++) {
         const pvperfVcpuSampling *on = &sampling->vcpus[sampling->active[i]];
-        uint64_t lost = on->nmi_at + PVPERF_NMI_LOST_NS;
+        uint64_t next = on->news ? on->nmi_next : on->nmi_at + PVPERF_NMI_LOST_NS;
 
-        if (on->on_its_way && (!deadline || lost < deadline))
-            deadline = lost;
+        if ((on->news || on->on_its_way) && (!deadline || next < deadline))
+            deadline = next;
     }
     return deadline;
 }

@@ -53,7 +53,10 @@ struct _pvperfVcpuSampling {
     uint32_t samples_head;
     bool news;                  /* overflows of which the guest was not told */
     bool on_its_way;            /* an NMI was not claimed yet when last looked */
-    uint64_t nmi_at;            /* ns */
+    bool timed;                 /* ... and it is watched how long that takes */
+    uint64_t nmi_at;            /* ns: when it was raised */
+    uint64_t nmi_takes;         /* ns, an average; 0: not known yet */
+    uint64_t nmi_next;          /* ns: none before this */
 };
 
 typedef struct _pvperfSampling pvperfSampling;
@@ -69,8 +72,9 @@ struct _pvperfSampling {
     const pvperfPolicy *policy;
     const int *irq_fds;         /* [nr_vcpus], eventfd + 1; may be NULL */
     pvperfControlSampling *stats;
-    int (*watch)(void *opaque,  /* a ring that is to wake the poll loop; may be NULL */
-                 int fd);
+    int (*watch)(void *opaque,  /* a ring is to wake the poll loop, once; may be NULL. */
+                 int fd,        /* 0 or -errno */
+                 bool first);
     void *opaque;
 };
 
@@ -121,6 +125,12 @@ void pvperfSamplingSeen(struct _pvperfTable *table,
 
 /* Drains all rings, raises NMIs, grants to who is throttled. */
 void pvperfSamplingPass(struct _pvperfTable *table);
+
+/* The poll loop goes to sleep: rings wake it whose vCPUs can be told of more. */
+void pvperfSamplingArm(struct _pvperfTable *table);
+
+/* A pass was due a moment ago and another is at once: no sleep. */
+bool pvperfSamplingBusy(const struct _pvperfTable *table);
 
 /* When a pass is due without a record, ns; 0: never. */
 uint64_t pvperfSamplingDeadline(const struct _pvperfTable *table);
