@@ -83,13 +83,6 @@ pvperfBudgetFree(pvperfBudget *budget,
 }
 
 
-bool
-pvperfBudgetIdle(const pvperfBudget *budget)
-{
-    return budget->level == 0 && budget->burst == 0;
-}
-
-
 void
 pvperfBudgetChange(pvperfBudget *budget,
                    const pvperfPolicy *policy,

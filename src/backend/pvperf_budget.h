@@ -13,7 +13,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "conf/pvperf_policy.h"
@@ -32,9 +31,6 @@ struct _pvperfBudget {
 uint32_t pvperfBudgetFree(pvperfBudget *budget,
                           const pvperfPolicy *policy,
                           uint64_t now);
-
-/* Nothing is in the buckets, as of the last time that this was asked. */
-bool pvperfBudgetIdle(const pvperfBudget *budget);
 
 /* The limits changed: what is in the buckets is at most what they hold now. */
 void pvperfBudgetChange(pvperfBudget *budget,

@@ -65,7 +65,7 @@ pvperfCellsSync(pvperfTable *table,
         if (cell->enabled) {
             pvperfSlotsAdvance(table, event, cell, count, enabled, running);
             if (event != leader)
-                pvperfSlotsLoseSibling(table, event, vcpu, lost);
+                pvperfSlotsLoseSibling(table, event, vcpu, lost, running);
             pvperfSlotsPublish(table, event, vcpu);
         }
         event = pvperfTableNext(table, event);

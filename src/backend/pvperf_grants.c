@@ -16,7 +16,7 @@
 #define PVPERF_GRANT_MAX 64             /* overflows: 1.3 ms at 50000 a second */
 #define PVPERF_GRANT_LOW 32             /* granted anew below this */
 #define PVPERF_GRANT_PART 4             /* of what is free, for one sampler at once */
-#define PVPERF_GRANT_NS 4000000ULL      /* between looks at who is throttled */
+#define PVPERF_GRANT_NS 10000000ULL     /* between looks at who is throttled */
 
 /* The rest is for records of the kernel's own throttling. */
 #define PVPERF_RING_USABLE (PVPERF_RING_BYTES * 3 / 4)
@@ -33,6 +33,7 @@ pvperfGrantsUnthrottle(pvperfTable *table,
         return;
     cell->sampler->throttled = 0;
     table->sampling.throttled--;
+    table->sampling.granted += cell->sampler->granted;
 }
 
 
@@ -47,6 +48,8 @@ pvperfGrantsThrottle(pvperfTable *table,
     if (cell->sampler->throttled)
         return;
     cell->sampler->throttled = table->now ? table->now : 1;
+    /* What it kept is nobody's as long as it stands still. */
+    sampling->granted -= cell->sampler->granted;
     cell->slot.throttles++;
     sampling->vcpus[vcpu].news = true;
     sampling->stats->throttles++;
@@ -79,10 +82,10 @@ pvperfGrantsRoom(const pvperfTable *table,
 
     for (i = 0; i < on->nsamplers; i++) {
         const pvperfEvent *other = &table->events[on->samplers[i]];
+        const pvperfSampler *sampler = pvperfTableCell(table, other, vcpu)->sampler;
 
-        if (other != event)
-            used += (uint64_t)pvperfTableCell(table, other, vcpu)->sampler->granted *
-                pvperfGrantsBytes(table, other);
+        if (other != event && !sampler->throttled)
+            used += (uint64_t)sampler->granted * pvperfGrantsBytes(table, other);
     }
     return used < PVPERF_RING_USABLE ?
         (PVPERF_RING_USABLE - used) / pvperfGrantsBytes(table, event) : 0;
@@ -97,44 +100,46 @@ pvperfGrantsMin(uint64_t a,
 }
 
 
-/* What a sampler gets: no more than a part of what is free, so that others get
- * some, too. False: it has to wait. What it kept from before it was disabled
- * cannot be taken back from the kernel, so it waits until that fits. */
+/* What a sampler gets on top of what it kept from before it was disabled: no
+ * more than a part of what is free, so that others get some, too. Less than 0:
+ * what it kept is too much now. False: it has to wait. */
 static bool
 pvperfGrantsTake(pvperfTable *table,
                  const pvperfEvent *event,
                  uint32_t vcpu,
                  uint32_t parts,
-                 uint32_t *grant)
+                 int32_t *grant)
 {
     pvperfSampling *sampling = &table->sampling;
-    pvperfSampler *sampler = pvperfTableCell(table, event, vcpu)->sampler;
+    const pvperfSampler *sampler = pvperfTableCell(table, event, vcpu)->sampler;
     uint64_t free = pvperfBudgetFree(&sampling->budget, sampling->policy, table->now);
-    uint64_t others = sampling->granted - sampler->granted;
+    uint64_t others = sampling->granted - (sampler->throttled ? 0 : sampler->granted);
     uint64_t allowed = free > others ? free - others : 0;
-    uint32_t room = pvperfGrantsRoom(table, event, vcpu);
+    uint64_t kept = sampler->granted;
     uint64_t more;
 
-    *grant = 0;
-    if (sampler->granted > room)
-        return false;
-    if (sampler->granted > allowed)
-        return others == 0 && pvperfBudgetIdle(&sampling->budget);
-
-    more = pvperfGrantsMin(allowed, room) - sampler->granted;
+    allowed = pvperfGrantsMin(allowed, pvperfGrantsRoom(table, event, vcpu));
+    if (kept > allowed)
+        kept = 0;
+    /* Some of them may never use what they have. */
+    if (parts < sampling->nsamplers)
+        parts = sampling->nsamplers;
+    more = allowed - kept;
     more = more > parts ? more / parts : more > 0;
-    more = pvperfGrantsMin(more, PVPERF_GRANT_MAX - sampler->granted);
-    if (sampler->granted < PVPERF_GRANT_LOW)
-        *grant = more;
-    return sampler->granted + *grant > 0;
+    more = pvperfGrantsMin(more, PVPERF_GRANT_MAX - kept);
+    if (kept >= PVPERF_GRANT_LOW)
+        more = 0;
+    *grant = (int32_t)(kept + more) - (int32_t)sampler->granted;
+    return kept + more > 0;
 }
 
 
-/* Tells the kernel. */
+/* Tells the kernel, which adds the number, whatever its sign; what is left is
+ * more than 0. */
 static int
 pvperfGrantsApply(pvperfTable *table,
                   pvperfCell *cell,
-                  uint32_t grant)
+                  int32_t grant)
 {
     int ret;
 
@@ -157,13 +162,15 @@ pvperfGrantsOn(pvperfTable *table,
                uint32_t vcpu)
 {
     pvperfCell *cell = pvperfTableCell(table, event, vcpu);
-    uint32_t grant;
+    int32_t grant;
     int ret = 0;
 
     if (pvperfGrantsTake(table, event, vcpu, PVPERF_GRANT_PART, &grant)) {
         pvperfGrantsUnthrottle(table, cell);
         ret = pvperfGrantsApply(table, cell, grant);
     } else {
+        if (cell->sampler->on)
+            ret = table->host->disable(cell->fd - 1);
         pvperfGrantsThrottle(table, event, vcpu);
     }
     cell->sampler->on = ret == 0;
@@ -189,23 +196,24 @@ pvperfGrantsRestart(pvperfTable *table,
                     pvperfEvent *event,
                     uint32_t vcpu)
 {
-    table->host->disable(pvperfTableCell(table, event, vcpu)->fd - 1);
-    if (table->sampling.throttled)
+    pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+
+    table->host->disable(cell->fd - 1);
+    if (table->sampling.throttled || pvperfGrantsOn(table, event, vcpu) < 0)
         pvperfGrantsThrottle(table, event, vcpu);
-    else
-        pvperfGrantsOn(table, event, vcpu);
+    cell->sampler->on = true;
 }
 
 
 void
 pvperfGrantsRenew(pvperfTable *table,
                   pvperfEvent *event,
-                  uint32_t vcpu,
-                  pvperfRing *ring)
+                  uint32_t vcpu)
 {
     pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+    const pvperfRing *ring = &table->sampling.vcpus[vcpu].rings[cell->sampler->ring];
     uint32_t left = cell->sampler->granted;
-    uint32_t grant;
+    int32_t grant;
 
     if (!cell->sampler->on || cell->sampler->throttled)
         return;
@@ -215,7 +223,7 @@ pvperfGrantsRenew(pvperfTable *table,
     }
     /* Who waits comes first. */
     if (left >= PVPERF_GRANT_LOW || left < PVPERF_GRANT_SURE || table->sampling.throttled ||
-        !pvperfGrantsTake(table, event, vcpu, PVPERF_GRANT_PART, &grant) || grant == 0)
+        !pvperfGrantsTake(table, event, vcpu, PVPERF_GRANT_PART, &grant) || grant <= 0)
         return;
     if (pvperfGrantsApply(table, cell, grant) < 0)
         return;
@@ -249,14 +257,15 @@ pvperfGrantsResume(pvperfTable *table,
                    uint32_t vcpu)
 {
     pvperfCell *cell = pvperfTableCell(table, event, vcpu);
-    uint32_t grant;
+    int32_t grant;
 
     if (!cell->sampler->on || !cell->sampler->throttled ||
         !pvperfGrantsTake(table, event, vcpu, table->sampling.throttled, &grant))
         return;
     pvperfCellsResume(table, event, vcpu);
     pvperfGrantsUnthrottle(table, cell);
-    pvperfGrantsApply(table, cell, grant);
+    if (pvperfGrantsApply(table, cell, grant) < 0)
+        pvperfGrantsThrottle(table, event, vcpu);
 }
 
 

@@ -20,11 +20,10 @@ int pvperfGrantsOff(pvperfTable *table,
                     pvperfEvent *event,
                     uint32_t vcpu);
 
-/* Grants anew if little is left; ring is the one that was just drained. */
+/* Grants anew if little is left; the vCPU's rings were just drained. */
 void pvperfGrantsRenew(pvperfTable *table,
                        pvperfEvent *event,
-                       uint32_t vcpu,
-                       pvperfRing *ring);
+                       uint32_t vcpu);
 
 /* The cell is no sampler any more, or gets something: it waits no longer. */
 void pvperfGrantsUnthrottle(pvperfTable *table,

@@ -54,7 +54,7 @@ pvperfHostperfClose(int fd)
 
 static int
 pvperfHostperfRefresh(int fd,
-                      uint32_t overflows)
+                      int32_t overflows)
 {
     return ioctl(fd, PERF_EVENT_IOC_REFRESH, overflows) < 0 ? -errno : 0;
 }

@@ -35,9 +35,10 @@ struct _pvperfHostperf {
                 pvperfHostRead *values); /* 0, or -errno if nr != members */
     void (*close)(int fd);
 
-    /* Sampling. refresh() lets so many more overflows happen and enables. */
+    /* Sampling. refresh() lets so many more overflows happen, or fewer, and
+     * enables; that many must be left. */
     int (*refresh)(int fd,
-                   uint32_t overflows); /* 0 or -errno */
+                   int32_t overflows); /* 0 or -errno */
     int (*identify)(int fd,
                     uint64_t *sample_id); /* 0 or -errno */
     int (*redirect)(int fd,

@@ -118,6 +118,7 @@ pvperfSamplingAttach(pvperfTable *table,
         pvperfSamplingDropRings(table, vcpu);
         return ret == -EINVAL ? -EAGAIN : ret;
     }
+    cell->sampler->ring = kind;
     return table->host->identify(cell->fd - 1, &cell->sampler->sample_id);
 }
 
@@ -128,9 +129,9 @@ pvperfSamplingDetach(pvperfTable *table,
 {
     if (!cell->sampler)
         return;
+    pvperfGrantsUnthrottle(table, cell);
     if (cell->enabled)
         table->sampling.granted -= cell->sampler->granted;
-    pvperfGrantsUnthrottle(table, cell);
     *cell->sampler = (pvperfSampler) { .changed = cell->sampler->changed };
 }
 
@@ -145,6 +146,7 @@ pvperfSamplingEnter(pvperfTable *table,
     pvperfSampling *sampling = &table->sampling;
     pvperfVcpuSampling *on = &sampling->vcpus[vcpu];
 
+    sampling->nsamplers++;
     sampling->granted += pvperfTableCell(table, event, vcpu)->sampler->granted;
     if (on->nsamplers == 0)
         sampling->active[sampling->nactive++] = vcpu;
@@ -162,8 +164,9 @@ pvperfSamplingLeave(pvperfTable *table,
     pvperfCell *cell = pvperfTableCell(table, event, vcpu);
     uint32_t i = 0;
 
-    sampling->granted -= cell->sampler->granted;
     pvperfGrantsUnthrottle(table, cell);
+    sampling->granted -= cell->sampler->granted;
+    sampling->nsamplers--;
     while (on->samplers[i] != event - table->events)
         i++;
     on->samplers[i] = on->samplers[--on->nsamplers];
@@ -318,10 +321,7 @@ pvperfSamplingSettle(pvperfTable *table,
         cell->sampler->changed = false;
     }
     for (i = 0; i < on->nsamplers; i++) {
-        pvperfEvent *event = &table->events[on->samplers[i]];
-        const pvperfEvent *leader = &table->events[event->leader];
-
-        pvperfGrantsRenew(table, event, vcpu, &on->rings[pvperfCellsRing(table, leader)]);
+        pvperfGrantsRenew(table, &table->events[on->samplers[i]], vcpu);
     }
 }
 

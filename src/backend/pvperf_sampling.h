@@ -23,6 +23,14 @@ struct _pvperfCell;
 /* Most cells that can be enabled on one vCPU. */
 #define PVPERF_SAMPLERS_MAX PVPERF_MAX_PER_VCPU
 
+/* The kinds of ring: before Linux 6.2 a thread's software events cannot write
+ * into the ring of its hardware events. */
+typedef enum {
+    PVPERF_RING_SOFTWARE,
+    PVPERF_RING_HARDWARE,
+    PVPERF_NR_RINGS
+} pvperfRingKind;
+
 /* Part of a cell. All zero: no sampler, and its host event was never on. */
 typedef struct _pvperfSampler pvperfSampler;
 struct _pvperfSampler {
@@ -32,17 +40,10 @@ struct _pvperfSampler {
     uint64_t freq_now;          /* Hz; 0: the one of the event */
     uint32_t granted;           /* overflows that the kernel still lets happen */
     uint16_t short_periods;     /* in a row */
+    uint8_t ring;               /* pvperfRingKind: where the host event writes */
     bool on;                    /* the host event is, or waits for a grant */
     bool changed;               /* the window's slot is behind */
 };
-
-/* The kinds of ring: before Linux 6.2 a thread's software events cannot write
- * into the ring of its hardware events. */
-typedef enum {
-    PVPERF_RING_SOFTWARE,
-    PVPERF_RING_HARDWARE,
-    PVPERF_NR_RINGS
-} pvperfRingKind;
 
 typedef struct _pvperfVcpuSampling pvperfVcpuSampling;
 struct _pvperfVcpuSampling {
@@ -65,7 +66,8 @@ struct _pvperfSampling {
     uint16_t *active;           /* [nr_vcpus]: the vCPUs that have samplers ... */
     uint32_t nactive;           /* ... so many */
     uint32_t first;             /* of them, who is granted first */
-    uint64_t granted;           /* to all samplers */
+    uint32_t nsamplers;         /* on all vCPUs */
+    uint64_t granted;           /* to all samplers that are not throttled */
     uint32_t throttled;         /* samplers that are */
     uint64_t next_grant;        /* ns: when those are looked at again */
     pvperfBudget budget;

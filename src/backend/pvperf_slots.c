@@ -119,17 +119,16 @@ void
 pvperfSlotsLoseSibling(pvperfTable *table,
                        pvperfEvent *event,
                        uint32_t vcpu,
-                       uint64_t group_ns)
+                       uint64_t group_ns,
+                       uint64_t enabled)
 {
     pvperfCell *cell = pvperfTableCell(table, event, vcpu);
     uint64_t ns = pvperfGrantsLost(table, cell);
-    uint64_t counted = cell->slot.time_enabled - cell->base_enabled -
-        (cell->slot.time_lost - cell->base_lost);
 
-    /* That is lost already. */
+    /* That is lost already; and its vCPU may have slept. */
     ns = ns > group_ns ? ns - group_ns : 0;
-    if (ns > counted)
-        ns = counted;
+    if (ns > enabled)
+        ns = enabled;
     cell->slot.time_lost += ns;
     table->totals[event->event].time_running -= ns;
 }

@@ -45,8 +45,9 @@ uint64_t pvperfSlotsLoseGroup(pvperfTable *table,
                               uint32_t vcpu);
 
 /* The same for a sibling, whose times are those of its group, which lost that
- * much. */
+ * much and ran for @enabled ns. */
 void pvperfSlotsLoseSibling(pvperfTable *table,
                             pvperfEvent *event,
                             uint32_t vcpu,
-                            uint64_t group_ns);
+                            uint64_t group_ns,
+                            uint64_t enabled);

@@ -90,8 +90,8 @@ def callchains(host, guest):
     leaves = [chain for chain in chains if chain and chain[0] in ("split_75", "split_25")]
     good = [chain for chain in leaves if chain[1:3] == ["split", "main"]]
     print("     %d of %d chains go on with split, main" % (len(good), len(leaves)), flush=True)
-    check(len(leaves) > 800 and len(good) >= 0.98 * len(leaves), "%d chains, %d good, others: %s", len(leaves), len(good),
-          [chain for chain in leaves if chain not in good][:5])
+    check(len(leaves) > 800 and len(good) >= 0.98 * len(leaves), "%d chains, %d good, others: %s",
+          len(leaves), len(good), [chain for chain in leaves if chain not in good][:5])
 
 
 @step

@@ -103,13 +103,13 @@ fakePerfClose(int fd)
 
 static int
 fakePerfRefresh(int fd,
-                uint32_t overflows)
+                int32_t overflows)
 {
     fakePerf *perf = fakePerfGet(fd);
 
     bench.calls++;
-    if (!perf->sample_period || !overflows)
-        errx(99, "fd %d cannot have %u more overflows", fd, overflows);
+    if (!perf->sample_period || !overflows || (overflows < 0 && (uint32_t)-overflows >= perf->limit))
+        errx(99, "fd %d cannot have %d more overflows", fd, overflows);
     if (bench.broken)
         return bench.broken;
     perf->limit += overflows;

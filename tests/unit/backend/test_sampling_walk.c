@@ -6,8 +6,8 @@
  * from a fixed seed, without a limit and with two. After each step what the
  * backend holds is compared with what the fake kernel (fake_host.h) does: every
  * overflow is in one slot, no event is on that nobody wants or that has no
- * limit, none that somebody wants stands still without waiting for a grant, and
- * no number goes backwards.
+ * limit, none that somebody wants stands still without waiting for a grant, no
+ * interval is refused, and no number goes backwards.
  */
 #include <glib.h>
 #include <linux/perf_event.h>
@@ -96,6 +96,8 @@ checkSlot(uint32_t id,
     g_assert_cmpuint(is.time_enabled, <=, bench.now);
     g_assert_cmpuint(is.overflows, <=, written);
     g_assert_cmpuint(is.throttles, <=, bench.backend.stats.sampling.throttles);
+    /* Every vCPU ran in each interval. */
+    g_assert_cmpuint(is.state, !=, PVPERF_SLOT_REFUSED);
     if (!isClock(id))
         g_assert_cmpuint(is.period_sum, ==, periods[id][vcpu]);
     else
@@ -155,7 +157,7 @@ checkAll(void)
         if (!cell || cell->owner != (int32_t)(id / VCPUS) + 1 || !cell->sampler)
             continue;
         checkSampler(event, cell);
-        granted += cell->enabled ? cell->sampler->granted : 0;
+        granted += cell->enabled && !cell->sampler->throttled ? cell->sampler->granted : 0;
         throttled += cell->sampler->throttled != 0;
     }
     g_assert_cmpuint(overflows, ==, written);
@@ -210,12 +212,14 @@ rollOverflows(void)
 }
 
 
-/* Some frames of one kind, leaders first; one OPEN or CLOSE. */
+/* A batch: some frames of one kind, leaders first, as a driver sends them, or
+ * any frames in any order; one OPEN or CLOSE. */
 static void
 rollFrames(uint32_t area)
 {
     uint32_t op = ENABLE + roll(3);
     uint32_t some = roll(1 << IDS) & roll(1 << IDS);
+    uint32_t n = roll(2) ? roll(3 * IDS) : 0;
     uint32_t id = roll(IDS);
 
     if (area == VCPUS) {
@@ -225,10 +229,12 @@ rollFrames(uint32_t area)
             fakeGuestPut(&bench.guest, area, rollOpen(id));
         return;
     }
-    for (id = 0; id < IDS; id++) {
+    for (id = 0; id < IDS && n == 0; id++) {
         if (some & 1U << id)
             fakeGuestPut(&bench.guest, area, fakeFrame(op, id));
     }
+    for (; n > 0; n--)
+        fakeGuestPut(&bench.guest, area, fakeFrame(ENABLE + roll(3), roll(IDS)));
 }
 
 
