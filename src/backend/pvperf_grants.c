@@ -51,7 +51,7 @@ pvperfGrantsThrottle(pvperfTable *table,
     /* What it kept is nobody's as long as it stands still. */
     sampling->granted -= cell->sampler->granted;
     cell->slot.throttles++;
-    sampling->vcpus[vcpu].news = true;
+    sampling->vcpus[vcpu].news++;
     sampling->stats->throttles++;
     if (sampling->throttled++ == 0)
         sampling->next_grant = table->now + PVPERF_GRANT_NS;

@@ -172,7 +172,8 @@ pvperfSamplingLeave(pvperfTable *table,
     on->samplers[i] = on->samplers[--on->nsamplers];
     if (on->nsamplers)
         return;
-    on->news = false;
+    on->news = 0;
+    on->crowded = false;
     for (i = 0; sampling->active[i] != vcpu; i++)
         ;
     sampling->active[i] = sampling->active[--sampling->nactive];
@@ -265,7 +266,7 @@ pvperfSamplingOverflow(pvperfTable *table,
     cell->slot.overflows++;
     cell->slot.period_sum += pvperfSamplingPeriod(table, event, cell, record);
     cell->sampler->changed = true;
-    on->news = true;
+    on->news++;
     pvperfSamplingCheckPeriod(table, event, cell, record->period);
 
     /* An address of the host is none of the guest's business. */
@@ -364,7 +365,7 @@ pvperfSamplingSeen(pvperfTable *table,
 
     /* No page for a vCPU that never sampled. */
     if (on->news)
-        on->news = false;
+        on->news = 0;
 }
 
 
@@ -401,12 +402,13 @@ pvperfSamplingNotify(pvperfTable *table,
         pvperfSamplingTime(on, table->now);
     }
     if (on->on_its_way && table->now - on->nmi_at < PVPERF_NMI_LOST_NS)
-        on->news = false;
+        on->news = 0;
     else if (on->on_its_way)
-        on->news = true;
+        on->news++;
     if (!on->news || table->now < on->nmi_next)
         return;
-    on->news = false;
+    on->crowded = on->news > 1;
+    on->news = 0;
     on->on_its_way = true;
     on->timed = on->nmi_sent % PVPERF_NMI_TIMED_EACH == 0 || on->nmi_takes == 0;
     on->nmi_at = table->now;
@@ -441,11 +443,12 @@ pvperfSamplingArm(pvperfTable *table)
 
     for (i = 0; sampling->watch && i < sampling->nactive; i++) {
         pvperfVcpuSampling *on = &sampling->vcpus[sampling->active[i]];
+        bool later = on->news || (on->crowded && table->now < on->nmi_next);
 
         for (kind = 0; kind < PVPERF_NR_RINGS; kind++) {
             pvperfRing *ring = &on->rings[kind];
 
-            if (ring->fd && !ring->armed && !on->news)
+            if (ring->fd && !ring->armed && !later)
                 ring->armed = sampling->watch(sampling->opaque, ring->fd - 1, false) == 0;
         }
     }
@@ -475,9 +478,10 @@ pvperfSamplingDeadline(const pvperfTable *table)
 
     for (i = 0; i < sampling->nactive; i++) {
         const pvperfVcpuSampling *on = &sampling->vcpus[sampling->active[i]];
-        uint64_t next = on->news ? on->nmi_next : on->nmi_at + PVPERF_NMI_LOST_NS;
+        bool later = on->news || (on->crowded && table->now < on->nmi_next);
+        uint64_t next = later ? on->nmi_next : on->nmi_at + PVPERF_NMI_LOST_NS;
 
-        if ((on->news || on->on_its_way) && (!deadline || next < deadline))
+        if ((later || on->on_its_way) && (!deadline || next < deadline))
             deadline = next;
     }
     return deadline;
@@ -496,7 +500,7 @@ pvperfSamplingReset(pvperfTable *table)
         if (on->nmi_sent != handled || on->on_its_way || on->news) {
             on->nmi_sent = handled;
             on->on_its_way = false;
-            on->news = false;
+            on->news = 0;
         }
         pvperfWindowNmiSent(table->window, vcpu, handled);
         pvperfWindowSamples(table->window, vcpu, on->samples_head);

@@ -52,7 +52,8 @@ struct _pvperfVcpuSampling {
     int32_t samplers[PVPERF_SAMPLERS_MAX]; /* ids */
     uint32_t nmi_sent;
     uint32_t samples_head;
-    bool news;                  /* overflows of which the guest was not told */
+    uint32_t news;              /* overflows, and throttlings, of which the guest was not told */
+    bool crowded;               /* the last NMI told of several: the next will, too */
     bool on_its_way;            /* an NMI was not claimed yet when last looked */
     bool timed;                 /* ... and it is watched how long that takes */
     uint64_t nmi_at;            /* ns: when it was raised */
