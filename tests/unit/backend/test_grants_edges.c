@@ -10,36 +10,7 @@
 #include <glib.h>
 #include <linux/perf_event.h>
 
-#include "fake_host.h"
-
-#define ENABLE KVM_PERF_OP_ENABLE
-#define DISABLE KVM_PERF_OP_DISABLE
-
-#define SAMPLING (1U << PVPERF_F_SAMPLING)
-#define PERIOD 1000000ULL       /* of clocks, ns */
-#define MS 1000000ULL
-#define SECOND 1000000000ULL
-
-static const struct guest_perf_attr instructions = {
-    .type = PERF_TYPE_HARDWARE,
-    .config = PERF_COUNT_HW_INSTRUCTIONS,
-    .sample_period = 100000,
-};
-
-static pvperfSampling *
-sampling(void)
-{
-    return &bench.backend.table.sampling;
-}
-
-
-static struct guest_perf_event
-slot(uint32_t row,
-     uint32_t vcpu)
-{
-    return fakeGuestSlot(&bench.guest, row, vcpu);
-}
-
+#include "bench_calls.h"
 
 static uint32_t
 granted(int32_t id)
@@ -47,41 +18,6 @@ granted(int32_t id)
     const pvperfTable *table = &bench.backend.table;
 
     return pvperfTableCell(table, pvperfTableFind(table, id), 0)->sampler->granted;
-}
-
-
-static void
-call(uint32_t area,
-     uint32_t op,
-     uint64_t id)
-{
-    g_assert_cmpint(fakeBenchCall(area, op, id).ret, ==, 0);
-}
-
-
-static void
-begin(uint32_t nr_vcpus,
-      uint64_t samples_sec)
-{
-    fakeBenchInit(nr_vcpus);
-    g_assert_cmpint(fakeBenchHello(SAMPLING).ret, ==, 0);
-    bench.backend.policy.total_samples_sec = samples_sec;
-}
-
-
-static void
-openClock(int32_t id,
-          int32_t leader)
-{
-    g_assert_cmpint(fakeBenchOpenSampler(id, id, leader, PERIOD).ret, ==, 0);
-}
-
-
-static bool
-overflow(int32_t id,
-         uint32_t vcpu)
-{
-    return fakeBenchOverflow(fakeBenchFd(id, vcpu), PERIOD, PERF_RECORD_MISC_GUEST_USER, 0x1000);
 }
 
 

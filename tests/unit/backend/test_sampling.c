@@ -12,87 +12,17 @@
 #include <linux/perf_event.h>
 #include <string.h>
 
-#include "fake_host.h"
+#include "bench_calls.h"
 
-#define ENABLE KVM_PERF_OP_ENABLE
-#define DISABLE KVM_PERF_OP_DISABLE
-#define READ KVM_PERF_OP_READ
-#define CLOSE KVM_PERF_OP_CLOSE
-
-#define SAMPLING (1U << PVPERF_F_SAMPLING)
 #define GUEST_USER PERF_RECORD_MISC_GUEST_USER
 #define GUEST_KERNEL PERF_RECORD_MISC_GUEST_KERNEL
-#define PERIOD 1000000ULL       /* of clocks, ns */
-#define MS 1000000ULL
-
-static const struct guest_perf_attr instructions = {
-    .type = PERF_TYPE_HARDWARE,
-    .config = PERF_COUNT_HW_INSTRUCTIONS,
-    .sample_period = 100000,
-};
-
-static struct guest_perf_event
-slot(uint32_t row,
-     uint32_t vcpu)
-{
-    return fakeGuestSlot(&bench.guest, row, vcpu);
-}
-
 
 static void
-call(uint32_t area,
-     uint32_t op,
-     uint64_t id)
-{
-    g_assert_cmpint(fakeBenchCall(area, op, id).ret, ==, 0);
-}
-
-
-static void
-closeEvent(int32_t id)
-{
-    call(fakeGuestControl(&bench.guest), CLOSE, id);
-}
-
-
-/* A bench with a driver that samples, and no limit. */
-static void
-begin(uint32_t nr_vcpus)
-{
-    fakeBenchInit(nr_vcpus);
-    g_assert_cmpint(fakeBenchHello(SAMPLING).ret, ==, 0);
-    bench.backend.policy.total_samples_sec = 0;
-}
-
-
-static void
-openClock(int32_t id,
-          uint32_t row,
-          int32_t leader)
-{
-    g_assert_cmpint(fakeBenchOpenSampler(id, row, leader, PERIOD).ret, ==, 0);
-}
-
-
-static void
-overflow(int32_t id,
-         uint32_t vcpu,
-         uint64_t period)
+overflowBy(int32_t id,
+           uint32_t vcpu,
+           uint64_t period)
 {
     g_assert_true(fakeBenchOverflow(fakeBenchFd(id, vcpu), period, GUEST_USER, 0x1000 + id));
-}
-
-
-static struct pvperf_result
-openAttr(int32_t id,
-         int32_t leader,
-         struct guest_perf_attr attr)
-{
-    fakeOpen open = {
-        .id = id, .row = id, .sibling = leader >= 0, .leader = leader, .attr = attr,
-    };
-
-    return fakeBenchOpen(&open);
 }
 
 
@@ -115,36 +45,36 @@ testPeriods(void)
     uint64_t sum = 0;
     uint64_t i;
 
-    begin(2);
+    begin(2, 0);
     g_assert_cmpint(openAttr(1, -1, instructions).ret, ==, 0);
     call(0, ENABLE, 1);
     call(1, ENABLE, 1);
     for (i = 1; i <= 300; i++) {
-        overflow(1, 0, 100000 + i);
+        overflowBy(1, 0, 100000 + i);
         sum += 100000 + i;
         if (i % 7)
             continue;
         fakeBenchServe();
         assertOverflows(1, 0, i, sum);
     }
-    overflow(1, 1, 5);
+    overflowBy(1, 1, 5);
     call(0, READ, 1);
     assertOverflows(1, 0, 300, sum);
     assertOverflows(1, 1, 1, 5);
     g_assert_cmpuint(slot(1, 0).state, ==, PVPERF_SLOT_COUNTING);
-    overflow(1, 0, 11);
+    overflowBy(1, 0, 11);
     call(0, DISABLE, 1);
     assertOverflows(1, 0, 301, sum + 11);
 
     /* Off is off; on again goes on; what uses the slot later goes on, too. */
     g_assert_false(fakeBenchOverflow(fakeBenchFd(1, 0), 1, GUEST_USER, 1));
     call(0, ENABLE, 1);
-    overflow(1, 0, 1);
+    overflowBy(1, 0, 1);
     closeEvent(1);
     assertOverflows(1, 0, 302, sum + 12);
     g_assert_cmpint(openAttr(1, -1, instructions).ret, ==, 0);
     call(0, ENABLE, 1);
-    overflow(1, 0, 2);
+    overflowBy(1, 0, 2);
     call(0, DISABLE, 1);
     assertOverflows(1, 0, 303, sum + 14);
     g_assert_cmpuint(bench.backend.stats.sampling.overflows, ==, 304);
@@ -158,7 +88,7 @@ tick(int32_t id,
      uint64_t ns)
 {
     fakeBenchRun(0, ns, ns, ns);
-    overflow(id, 0, PERIOD);
+    overflowBy(id, 0, PERIOD);
     fakeBenchServe();
 }
 
@@ -170,8 +100,8 @@ testLateClock(void)
     uint64_t count = 0;
     uint32_t i;
 
-    begin(1);
-    openClock(1, 1, -1);
+    begin(1, 0);
+    openClock(1, -1);
     call(0, ENABLE, 1);
     tick(1, PERIOD);
     assertOverflows(1, 0, 1, PERIOD);
@@ -205,10 +135,10 @@ testLateClock(void)
 static void
 testLateClockInGroup(void)
 {
-    begin(1);
+    begin(1, 0);
     g_assert_cmpint(openAttr(1, -1, instructions).ret, ==, 0);
-    openClock(2, 2, 1);
-    openClock(3, 3, 1);
+    openClock(2, 1);
+    openClock(3, 1);
     call(0, ENABLE, 1);
     call(0, ENABLE, 2);
     tick(2, 4 * PERIOD);
@@ -217,12 +147,12 @@ testLateClockInGroup(void)
     tick(2, 0);
     assertOverflows(2, 0, 2, 7 * PERIOD);
     assertOverflows(3, 0, 1, 3 * PERIOD);
-    overflow(1, 0, 100000);
+    overflowBy(1, 0, 100000);
     call(0, READ, 1);
     assertOverflows(1, 0, 1, 100000);
 
     /* Another member comes and one goes. */
-    openClock(4, 4, 1);
+    openClock(4, 1);
     tick(3, 2 * PERIOD);
     assertOverflows(3, 0, 2, 5 * PERIOD);
     closeEvent(2);
@@ -245,7 +175,7 @@ testPlaces(void)
     uint32_t n = 0;
     uint64_t i;
 
-    begin(2);
+    begin(2, 0);
     area = fakeGuestArea(&bench.guest, 1);
     g_assert_cmpint(openAttr(7, -1, instructions).ret, ==, 0);
     call(1, ENABLE, 7);
@@ -290,7 +220,7 @@ testOtherRecords(void)
     uint64_t stopped[] = { 55, 0, 0 };
     int fd;
 
-    begin(1);
+    begin(1, 0);
     g_assert_cmpint(openAttr(1, -1, instructions).ret, ==, 0);
     g_assert_cmpint(openAttr(2, -1, instructions).ret, ==, 0);
     call(0, ENABLE, 1);
@@ -318,7 +248,7 @@ testOtherRecords(void)
     /* A record of an event that is not enabled is nobody's. */
     fakeBenchRecord(fakeBenchFd(2, 0), PERF_RECORD_SAMPLE, GUEST_USER,
                     (uint64_t[]) { fakeBenchPerf(2, 0)->sample_id, 1, 1 }, 3);
-    overflow(1, 0, 100000);
+    overflowBy(1, 0, 100000);
     fakeBenchServe();
     assertOverflows(1, 0, 1, 100000);
     assertOverflows(2, 0, 0, 0);
@@ -334,27 +264,27 @@ testShortPeriods(void)
     uint64_t period = 0;
     uint32_t i;
 
-    begin(1);
+    begin(1, 0);
     attr.flags = PVPERF_ATTR_FREQ;
     attr.sample_period = 10000;
     g_assert_cmpint(openAttr(1, -1, attr).ret, ==, 0);
     call(0, ENABLE, 1);
     for (i = 0; i < 40; i++) {
-        overflow(1, 0, i % 8 == 7 ? 1000 : 999);
+        overflowBy(1, 0, i % 8 == 7 ? 1000 : 999);
         period += i % 8 == 7 ? 1000 : 999;
     }
     fakeBenchServe();
     g_assert_cmpuint(fakeBenchPerf(1, 0)->hz, ==, 0);
     assertOverflows(1, 0, 40, period);
     for (i = 0; i < 15; i++)
-        overflow(1, 0, 10);
+        overflowBy(1, 0, 10);
     fakeBenchServe();
     g_assert_cmpuint(fakeBenchPerf(1, 0)->hz, ==, 5000);
-    overflow(1, 0, 10);
+    overflowBy(1, 0, 10);
     fakeBenchServe();
     g_assert_cmpuint(fakeBenchPerf(1, 0)->hz, ==, 2500);
     for (i = 0; i < 200; i++) {
-        overflow(1, 0, 10);
+        overflowBy(1, 0, 10);
         fakeBenchServe();
     }
     g_assert_cmpuint(fakeBenchPerf(1, 0)->hz, ==, 1);
@@ -377,9 +307,9 @@ assertNmis(uint32_t vcpu,
 static void
 beginTwoClocks(void)
 {
-    begin(2);
-    openClock(1, 1, -1);
-    openClock(2, 2, -1);
+    begin(2, 0);
+    openClock(1, -1);
+    openClock(2, -1);
     call(0, ENABLE, 1);
     call(1, ENABLE, 1);
     call(1, ENABLE, 2);
@@ -391,19 +321,19 @@ testOneNmi(void)
 {
     beginTwoClocks();
     assertNmis(1, 0);
-    overflow(1, 1, PERIOD);
-    overflow(2, 1, PERIOD);
+    overflowBy(1, 1, PERIOD);
+    overflowBy(2, 1, PERIOD);
     assertNmis(1, 1);
-    overflow(2, 1, PERIOD);
+    overflowBy(2, 1, PERIOD);
     assertNmis(1, 1);
     g_assert_true(fakeBenchClaim(1));
     g_assert_false(fakeBenchClaim(1));
     /* The handler looked after it claimed: it found the third. */
     assertNmis(1, 1);
-    overflow(1, 1, PERIOD);
+    overflowBy(1, 1, PERIOD);
     assertNmis(1, 2);
     assertNmis(0, 0);
-    overflow(1, 0, PERIOD);
+    overflowBy(1, 0, PERIOD);
     assertNmis(0, 1);
     g_assert_cmpuint(bench.backend.stats.sampling.nmis, ==, 3);
     fakeBenchFree();
@@ -415,20 +345,20 @@ static void
 testNoNmiForSync(void)
 {
     beginTwoClocks();
-    overflow(1, 1, PERIOD);
+    overflowBy(1, 1, PERIOD);
     call(1, READ, 2);
-    overflow(2, 1, PERIOD);
+    overflowBy(2, 1, PERIOD);
     call(1, DISABLE, 1);
     assertNmis(1, 0);
     assertOverflows(1, 1, 1, PERIOD);
     assertOverflows(2, 1, 1, PERIOD);
 
     /* One of another vCPU is not its business. */
-    overflow(2, 1, PERIOD);
+    overflowBy(2, 1, PERIOD);
     call(0, READ, 1);
     assertNmis(1, 1);
     /* A claim is due for the one on its way all the same. */
-    overflow(2, 1, PERIOD);
+    overflowBy(2, 1, PERIOD);
     call(1, DISABLE, 2);
     g_assert_true(fakeBenchClaim(1));
     assertNmis(1, 1);
@@ -442,7 +372,7 @@ testLostNmi(void)
     uint32_t i;
 
     beginTwoClocks();
-    overflow(1, 1, PERIOD);
+    overflowBy(1, 1, PERIOD);
     assertNmis(1, 1);
     g_assert_cmpuint(pvperfSamplingDeadline(&bench.backend.table), ==, bench.now + 100 * MS);
     bench.now += 100 * MS - 1;
@@ -459,7 +389,7 @@ testLostNmi(void)
     for (i = 0; i < 1000; i++) {
         fakeGuestArea(&bench.guest, 1)->submit.nmi_handled = 0x80000000 + i;
         bench.now += MS;
-        overflow(2, 1, PERIOD);
+        overflowBy(2, 1, PERIOD);
         fakeBenchServe();
     }
     g_assert_cmpuint(bench.nmis[1], >=, 11);
@@ -474,12 +404,12 @@ testNoVectors(void)
 {
     beginTwoClocks();
     bench.backend.table.sampling.irq_fds = NULL;
-    overflow(1, 1, PERIOD);
+    overflowBy(1, 1, PERIOD);
     fakeBenchServe();
     g_assert_cmpuint(fakeGuestArea(&bench.guest, 1)->complete.nmi_sent, ==, 1);
     bench.backend.table.sampling.irq_fds = bench.irq_fds;
     bench.irq_fds[0] = 0;
-    overflow(1, 0, PERIOD);
+    overflowBy(1, 0, PERIOD);
     fakeBenchServe();
     g_assert_cmpuint(fakeGuestArea(&bench.guest, 0)->complete.nmi_sent, ==, 1);
     g_assert_cmpuint(bench.nmis[0] + bench.nmis[1], ==, 0);
@@ -513,13 +443,13 @@ testSessions(void)
 
     for (end = 0; end < 3; end++) {
         beginTwoClocks();
-        openClock(3, 3, 2);
+        openClock(3, 2);
         call(1, ENABLE, 2);
         call(1, ENABLE, 3);
-        overflow(1, 0, PERIOD);
+        overflowBy(1, 0, PERIOD);
         fakeBenchServe();
-        overflow(1, 1, PERIOD);
-        overflow(3, 1, PERIOD);
+        overflowBy(1, 1, PERIOD);
+        overflowBy(3, 1, PERIOD);
         if (end == 0)
             pvperfTableCloseAll(&bench.backend.table);
         else if (end == 1)
@@ -538,10 +468,10 @@ testSessions(void)
         }
 
         /* It all begins anew, with the rings that there are. */
-        openClock(1, 1, -1);
+        openClock(1, -1);
         g_assert_cmpuint(bench.asked.ring, ==, 0);
         call(1, ENABLE, 1);
-        overflow(1, 1, PERIOD);
+        overflowBy(1, 1, PERIOD);
         call(1, DISABLE, 1);
         assertOverflows(1, 1, end < 2 ? 2 : 1, (end < 2 ? 2 : 1) * PERIOD);
         closeEvent(1);
@@ -555,18 +485,18 @@ testSessions(void)
 static void
 testThreadGone(void)
 {
-    begin(2);
-    openClock(1, 1, -1);
+    begin(2, 0);
+    openClock(1, -1);
     call(0, ENABLE, 1);
     call(1, ENABLE, 1);
-    overflow(1, 0, PERIOD);
+    overflowBy(1, 0, PERIOD);
     bench.now += 5 * MS;
     call(0, DISABLE, 1);
     g_assert_cmpint(slot(1, 0).state, ==, PVPERF_SLOT_REFUSED);
     g_assert_cmpuint(fakeBenchRings(), ==, 1);
     call(0, ENABLE, 1);
     g_assert_cmpuint(bench.asked.ring, ==, 1);
-    overflow(1, 0, PERIOD);
+    overflowBy(1, 0, PERIOD);
     call(0, READ, 1);
     assertOverflows(1, 0, 2, 2 * PERIOD);
     fakeBenchFree();

@@ -12,72 +12,7 @@
 #include <glib.h>
 #include <linux/perf_event.h>
 
-#include "fake_host.h"
-
-#define ENABLE KVM_PERF_OP_ENABLE
-#define DISABLE KVM_PERF_OP_DISABLE
-#define READ KVM_PERF_OP_READ
-#define CLOSE KVM_PERF_OP_CLOSE
-
-#define SAMPLING (1U << PVPERF_F_SAMPLING)
-#define PERIOD 1000000ULL       /* of clocks, ns */
-#define MS 1000000ULL
-
-static const struct guest_perf_attr instructions = {
-    .type = PERF_TYPE_HARDWARE,
-    .config = PERF_COUNT_HW_INSTRUCTIONS,
-    .sample_period = 100000,
-};
-
-static pvperfSampling *
-sampling(void)
-{
-    return &bench.backend.table.sampling;
-}
-
-
-static struct guest_perf_event
-slot(uint32_t row,
-     uint32_t vcpu)
-{
-    return fakeGuestSlot(&bench.guest, row, vcpu);
-}
-
-
-static void
-call(uint32_t area,
-     uint32_t op,
-     uint64_t id)
-{
-    g_assert_cmpint(fakeBenchCall(area, op, id).ret, ==, 0);
-}
-
-
-static void
-closeEvent(int32_t id)
-{
-    call(fakeGuestControl(&bench.guest), CLOSE, id);
-}
-
-
-static void
-begin(uint32_t nr_vcpus,
-      uint64_t samples_sec)
-{
-    fakeBenchInit(nr_vcpus);
-    g_assert_cmpint(fakeBenchHello(SAMPLING).ret, ==, 0);
-    bench.backend.policy.total_samples_sec = samples_sec;
-}
-
-
-/* Row is id; leader -1: alone. */
-static void
-openClock(int32_t id,
-          int32_t leader)
-{
-    g_assert_cmpint(fakeBenchOpenSampler(id, id, leader, PERIOD).ret, ==, 0);
-}
-
+#include "bench_calls.h"
 
 static void
 openCounter(int32_t id,
@@ -94,29 +29,11 @@ openInstructions(int32_t id)
 }
 
 
-static bool
-overflow(int32_t id,
-         uint32_t vcpu)
-{
-    return fakeBenchOverflow(fakeBenchFd(id, vcpu), PERIOD, PERF_RECORD_MISC_GUEST_USER, 0x1000);
-}
-
-
 /* The thread of vCPU 0 runs, and so do its clocks. */
 static void
 run(uint64_t ns)
 {
     fakeBenchRun(0, ns, ns, ns);
-}
-
-
-static void
-assertTimes(uint32_t row,
-            uint64_t enabled,
-            uint64_t lost)
-{
-    g_assert_cmpuint(slot(row, 0).time_enabled, ==, enabled);
-    g_assert_cmpuint(slot(row, 0).time_lost, ==, lost);
 }
 
 

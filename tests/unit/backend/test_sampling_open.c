@@ -10,75 +10,15 @@
 #include <glib.h>
 #include <linux/perf_event.h>
 
-#include "fake_host.h"
-
-#define ENABLE KVM_PERF_OP_ENABLE
-#define CLOSE KVM_PERF_OP_CLOSE
-
-#define SAMPLING (1U << PVPERF_F_SAMPLING)
-#define PERIOD 1000000ULL       /* of clocks, ns */
-
-static const struct guest_perf_attr instructions = {
-    .type = PERF_TYPE_HARDWARE,
-    .config = PERF_COUNT_HW_INSTRUCTIONS,
-    .sample_period = 100000,
-};
-
-static void
-call(uint32_t area,
-     uint32_t op,
-     uint64_t id)
-{
-    g_assert_cmpint(fakeBenchCall(area, op, id).ret, ==, 0);
-}
-
-
-static void
-closeEvent(int32_t id)
-{
-    call(fakeGuestControl(&bench.guest), CLOSE, id);
-}
-
-
-/* A bench with a driver that samples, and no limit. */
-static void
-begin(uint32_t nr_vcpus)
-{
-    fakeBenchInit(nr_vcpus);
-    g_assert_cmpint(fakeBenchHello(SAMPLING).ret, ==, 0);
-    bench.backend.policy.total_samples_sec = 0;
-}
-
-
-static void
-openClock(int32_t id,
-          uint32_t row,
-          int32_t leader)
-{
-    g_assert_cmpint(fakeBenchOpenSampler(id, row, leader, PERIOD).ret, ==, 0);
-}
-
-
-static struct pvperf_result
-openAttr(int32_t id,
-         int32_t leader,
-         struct guest_perf_attr attr)
-{
-    fakeOpen open = {
-        .id = id, .row = id, .sibling = leader >= 0, .leader = leader, .attr = attr,
-    };
-
-    return fakeBenchOpen(&open);
-}
-
+#include "bench_calls.h"
 
 static void
 testRingOnce(void)
 {
-    begin(2);
-    openClock(1, 1, -1);
+    begin(2, 0);
+    openClock(1, -1);
     g_assert_cmpuint(bench.asked.ring, ==, 1);
-    openClock(2, 2, -1);
+    openClock(2, -1);
     g_assert_cmpuint(bench.asked.ring, ==, 0);
     g_assert_cmpint(openAttr(3, -1, instructions).ret, ==, 0);
     g_assert_cmpuint(bench.asked.ring, ==, 1);
@@ -110,12 +50,12 @@ testRingNotForCounting(void)
     struct guest_perf_attr counting = instructions;
 
     counting.sample_period = 0;
-    begin(2);
+    begin(2, 0);
     g_assert_cmpint(fakeBenchOpenClock(1, 1, -1).ret, ==, 0);
     g_assert_cmpint(openAttr(2, 1, counting).ret, ==, 0);
     g_assert_cmpuint(bench.asked.ring, ==, 0);
     g_assert_cmpuint(fakeBenchRings(), ==, 0);
-    openClock(3, 3, 1);
+    openClock(3, 1);
     g_assert_cmpuint(bench.asked.ring, ==, 1);
     g_assert_true(pvperfSamplingReady(&bench.backend.table, 0, PVPERF_RING_HARDWARE));
     g_assert_false(pvperfSamplingReady(&bench.backend.table, 0, PVPERF_RING_SOFTWARE));
@@ -136,7 +76,7 @@ testNeedsFeature(void)
     g_assert_cmpint(fakeBenchOpenSampler(1, 1, -1, PERIOD).ret, ==, -EOPNOTSUPP);
     g_assert_cmpint(fakeBenchOpenClock(1, 1, -1).ret, ==, 0);
     g_assert_cmpint(fakeBenchHello(SAMPLING).ret, ==, 0);
-    openClock(1, 1, -1);
+    openClock(1, -1);
     /* The next driver may be another one. */
     g_assert_cmpint(fakeBenchHello(0).ret, ==, 0);
     g_assert_cmpint(fakeBenchOpenSampler(1, 1, -1, PERIOD).ret, ==, -EOPNOTSUPP);
@@ -181,7 +121,7 @@ testOpenCases(void)
 {
     size_t i;
 
-    begin(1);
+    begin(1, 0);
     for (i = 0; i < G_N_ELEMENTS(openCases); i++) {
         const typeof(openCases[0]) *c = &openCases[i];
         struct guest_perf_attr attr = {
@@ -206,8 +146,8 @@ testCarried(void)
     struct guest_perf_attr attr = fakeAttrVcpu(PVPERF_VCPU_SWITCHES);
     uint32_t round;
 
-    begin(2);
-    openClock(1, 1, -1);
+    begin(2, 0);
+    openClock(1, -1);
     attr.sample_period = 4000;
     attr.flags |= FREQ;
     g_assert_cmpint(openAttr(2, 1, attr).ret, ==, 0);
@@ -231,18 +171,18 @@ testCarried(void)
 static void
 testNoSpares(void)
 {
-    begin(1);
-    openClock(1, 1, -1);
+    begin(1, 0);
+    openClock(1, -1);
     closeEvent(1);
     g_assert_cmpuint(bench.backend.table.spares.n, ==, 0);
-    openClock(1, 1, -1);
+    openClock(1, -1);
     call(0, ENABLE, 1);
     closeEvent(1);
     g_assert_cmpuint(bench.backend.table.spares.n, ==, 0);
     g_assert_cmpint(fakeBenchOpenClock(1, 1, -1).ret, ==, 0);
     closeEvent(1);
     g_assert_cmpuint(bench.backend.table.spares.n, ==, 1);
-    openClock(1, 1, -1);
+    openClock(1, -1);
     g_assert_cmpuint(bench.backend.table.spares.n, ==, 1);
     g_assert_cmpuint(bench.requests, ==, 4);
     fakeBenchFree();
@@ -254,13 +194,13 @@ testNoSpares(void)
 static void
 testStaleRing(void)
 {
-    begin(1);
-    openClock(1, 1, -1);
+    begin(1, 0);
+    openClock(1, -1);
     bench.redirect_fails = -EINVAL;
     g_assert_cmpint(fakeBenchOpenSampler(2, 2, -1, PERIOD).ret, ==, -EAGAIN);
     g_assert_cmpuint(fakeBenchRings(), ==, 0);
     bench.redirect_fails = 0;
-    openClock(2, 2, -1);
+    openClock(2, -1);
     g_assert_cmpuint(bench.asked.ring, ==, 1);
     g_assert_cmpuint(fakeBenchRings(), ==, 1);
 

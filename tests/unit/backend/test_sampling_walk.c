@@ -13,13 +13,8 @@
 #include <linux/perf_event.h>
 #include <string.h>
 
-#include "fake_host.h"
+#include "bench_calls.h"
 
-#define ENABLE KVM_PERF_OP_ENABLE
-#define CLOSE KVM_PERF_OP_CLOSE
-
-#define PERIOD 1000000ULL       /* of clocks, ns */
-#define MS 1000000ULL
 #define VCPUS 4
 #define IDS 12
 #define STEPS 12000
@@ -50,21 +45,6 @@ static GRand *dice;
 static uint64_t written;
 static uint64_t periods[IDS][VCPUS]; /* of those that are not clocks */
 static struct guest_perf_event last[IDS][VCPUS];
-
-static pvperfSampling *
-sampling(void)
-{
-    return &bench.backend.table.sampling;
-}
-
-
-static struct guest_perf_event
-slot(uint32_t row,
-     uint32_t vcpu)
-{
-    return fakeGuestSlot(&bench.guest, row, vcpu);
-}
-
 
 static uint32_t
 roll(uint32_t sides)
