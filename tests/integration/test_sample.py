@@ -95,6 +95,29 @@ def callchains(host, guest):
 
 
 @step
+def by_number_of_switches(host, guest):
+    """An event that is no clock: every fifth time that the host switches the vCPU out."""
+    before = guest.totals().get("vcpu-switches", {"count": 0})["count"]
+    overflows = Overflows(guest)
+    found = record(guest, "vcpu-switches", "work switch 300", "-c 5 --period")
+    check_overflows(overflows, found)
+    count = guest.totals()["vcpu-switches"]["count"] - before
+    check(0 <= count - found.period < 2 * 5, "%d switches, the periods add up to %d", count, found.period)
+
+
+@step
+def groups(host, guest):
+    """A leader that samples, with siblings that count, and all of them sampling."""
+    for events in ("{%s,%s}:S", "{%s,%s}"):
+        overflows = Overflows(guest)
+        guest.run("perf record -c 1000000 -o /tmp/perf.data -e '%s' -- work split 300 2>&1"
+                  % (events % ("pvperf/vcpu-clock/", "pvperf/vcpu-switches/")))
+        numbers = overflows.check()
+        check(numbers["written"] > 100 and numbers["lost"] == 0, "%s: %s", events, numbers)
+    guest.check_kernel()
+
+
+@step
 def nothing_left(host, guest):
     check(guest.stats()["open"] == 0, "events are still open: %s", guest.stats())
     guest.check_kernel()
