@@ -420,6 +420,29 @@ pvperfCellsDisable(pvperfTable *table,
 }
 
 
+void
+pvperfCellsForbid(pvperfTable *table,
+                  pvperfEvent *event,
+                  uint32_t vcpu,
+                  int error)
+{
+    const pvperfCell *cell = pvperfTableCell(table, event, vcpu);
+    pvperfEvent *member = event;
+
+    /* Events bound to other vCPUs may share its row. */
+    if (cell->owner != event - table->events + 1 || !cell->enabled)
+        return;
+    pvperfCellsDisable(table, event, vcpu);
+    pvperfCellsRefuse(table, event, vcpu, error);
+    if (event->leader != event - table->events)
+        return;
+    while ((member = pvperfTableNext(table, member))) {
+        if (pvperfTableCell(table, member, vcpu)->enabled)
+            pvperfCellsRefuse(table, member, vcpu, -EAGAIN);
+    }
+}
+
+
 int
 pvperfCellsRead(pvperfTable *table,
                 pvperfEvent *event,

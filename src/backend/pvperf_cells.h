@@ -74,6 +74,13 @@ int pvperfCellsRead(pvperfTable *table,
                     pvperfEvent *event,
                     uint32_t vcpu);
 
+/* Stops what the policy does not allow any more: the interval is lost, and what
+ * a leader's siblings counted ends with it. */
+void pvperfCellsForbid(pvperfTable *table,
+                       pvperfEvent *event,
+                       uint32_t vcpu,
+                       int error);
+
 /* Takes an event's host event off a vCPU and closes the slot. The siblings of
  * a leader go on alone, counting or not as they did. */
 void pvperfCellsClose(pvperfTable *table,

@@ -141,12 +141,21 @@ pvperfCheckMax(const pvperfPolicy *policy,
 
 
 pvperfVerdict
+pvperfCheckOpen(const pvperfPolicy *policy,
+                pvperfEventIndex event,
+                uint64_t raw_config)
+{
+    return pvperfCheckKind(policy, pvperfEventGet(event), raw_config);
+}
+
+
+pvperfVerdict
 pvperfCheckStart(const pvperfPolicy *policy,
                  pvperfEventIndex event,
                  uint64_t raw_config,
                  uint32_t counting)
 {
-    pvperfVerdict verdict = pvperfCheckKind(policy, pvperfEventGet(event), raw_config);
+    pvperfVerdict verdict = pvperfCheckOpen(policy, event, raw_config);
 
     if (verdict.ret < 0 || counting < policy->per_vcpu)
         return verdict;

@@ -53,6 +53,11 @@ pvperfVerdict pvperfCheckAttr(const struct guest_perf_attr *attr,
 pvperfVerdict pvperfCheckMax(const pvperfPolicy *policy,
                              uint32_t open);
 
+/* Is an open event of this kind still allowed? */
+pvperfVerdict pvperfCheckOpen(const pvperfPolicy *policy,
+                              pvperfEventIndex event,
+                              uint64_t raw_config);
+
 /* May an open event of this kind start on a vCPU where so many are counting? */
 pvperfVerdict pvperfCheckStart(const pvperfPolicy *policy,
                                pvperfEventIndex event,

@@ -127,6 +127,28 @@ pvperfServeSession(pvperfBackend *backend,
 }
 
 
+/* What counts under a policy that does not allow it any more is stopped now,
+ * not at its next start: an event of a whole CPU may not have one for hours. */
+static void
+pvperfServeEnforce(pvperfBackend *backend)
+{
+    pvperfTable *table = &backend->table;
+    int32_t id;
+    uint32_t vcpu;
+
+    for (id = 0; id < table->id_end; id++) {
+        pvperfEvent *event = &table->events[id];
+        pvperfVerdict verdict;
+
+        if (!event->open)
+            continue;
+        verdict = pvperfCheckOpen(&backend->policy, event->event, event->raw_config);
+        for (vcpu = 0; verdict.ret < 0 && vcpu < table->nr_vcpus; vcpu++)
+            pvperfCellsForbid(table, event, vcpu, verdict.ret);
+    }
+}
+
+
 bool
 pvperfServePolicy(pvperfBackend *backend,
                   const pvperfPolicy *policy)
@@ -143,6 +165,7 @@ pvperfServePolicy(pvperfBackend *backend,
         policy->total_samples_sec_max_length != backend->policy.total_samples_sec_max_length)
         pvperfBudgetChange(&backend->table.sampling.budget, policy, backend->now);
     backend->policy = *policy;
+    pvperfServeEnforce(backend);
     line->classes_allowed = policy->on ? policy->classes : 0;
     line->max = policy->max;
     line->per_vcpu = policy->per_vcpu;

@@ -281,7 +281,7 @@ testKinds(void)
     g_assert_cmpint(fakeBenchOpen(&open).ret, ==, 0);
     g_assert_cmpuint(bench.asked.events[0].modes, ==, 0);
 
-    /* Live: what is open stops at its next start. */
+    /* Live: what is open does not start any more. */
     policy = bench.backend.policy;
     policy.classes &= ~(1U << PVPERF_CLASS_RAW);
     g_assert_true(pvperfServePolicy(&bench.backend, &policy));
@@ -468,12 +468,68 @@ testBrokerNonsense(void)
 }
 
 
+/* A class that is denied stops what counts, and what counts with it, and
+ * nothing else; it may start again when it is allowed. */
+static void
+testDeniedWhileCounting(void)
+{
+    pvperfPolicy policy;
+    fakeOpen open = {
+        .id = 2, .row = 2, .sibling = true, .leader = 1,
+        .attr = { .type = PERF_TYPE_HARDWARE, .config = PERF_COUNT_HW_INSTRUCTIONS },
+    };
+    fakeOpen bound = { .id = 4, .row = 4, .bound = true, .attr = fakeAttrVcpu(PVPERF_VCPU_CLOCK) };
+
+    fakeBenchInit(2);
+    g_assert_cmpint(fakeBenchOpenClock(1, 1, -1).ret, ==, 0);
+    g_assert_cmpint(fakeBenchOpen(&open).ret, ==, 0);
+    open.id = 3;
+    open.row = 3;
+    open.sibling = false;
+    g_assert_cmpint(fakeBenchOpen(&open).ret, ==, 0);
+    /* Two that are bound to a vCPU each, in one row. */
+    g_assert_cmpint(fakeBenchOpen(&bound).ret, ==, 0);
+    bound = (fakeOpen) { .id = 5, .row = 4, .bound = true, .vcpu = 1, .attr = open.attr };
+    g_assert_cmpint(fakeBenchOpen(&bound).ret, ==, 0);
+    g_assert_cmpint(fakeBenchCall(1, KVM_PERF_OP_ENABLE, 5).ret, ==, 0);
+    g_assert_cmpint(fakeBenchCall(0, KVM_PERF_OP_ENABLE, 1).ret, ==, 0);
+    g_assert_cmpint(fakeBenchCall(0, KVM_PERF_OP_ENABLE, 2).ret, ==, 0);
+    g_assert_cmpint(fakeBenchCall(0, KVM_PERF_OP_ENABLE, 3).ret, ==, 0);
+    fakeBenchRun(0, 1000, 1000, 10);
+
+    policy = bench.backend.policy;
+    policy.classes &= ~(1U << PVPERF_CLASS_VCPU);
+    g_assert_true(pvperfServePolicy(&bench.backend, &policy));
+    g_assert_cmpuint(fakeGuestSlot(&bench.guest, 1, 0).state, ==, PVPERF_SLOT_REFUSED);
+    g_assert_cmpint(fakeGuestSlot(&bench.guest, 1, 0).error, ==, -ENOENT);
+    g_assert_cmpuint(fakeGuestSlot(&bench.guest, 2, 0).state, ==, PVPERF_SLOT_REFUSED);
+    g_assert_cmpuint(fakeGuestSlot(&bench.guest, 3, 0).state, ==, PVPERF_SLOT_COUNTING);
+    g_assert_cmpuint(bench.backend.table.counting[0], ==, 1);
+    g_assert_cmpuint(fakeGuestSlot(&bench.guest, 4, 1).state, ==, PVPERF_SLOT_COUNTING);
+    fakeBenchRun(0, 1000, 1000, 10);
+    g_assert_cmpint(fakeBenchCall(0, KVM_PERF_OP_DISABLE, 1).ret, ==, 0);
+    g_assert_cmpuint(fakeGuestSlot(&bench.guest, 1, 0).count, ==, 10);
+    g_assert_cmpint(fakeBenchCall(0, KVM_PERF_OP_ENABLE, 1).ret, ==, -ENOENT);
+
+    policy.classes |= 1U << PVPERF_CLASS_VCPU;
+    g_assert_true(pvperfServePolicy(&bench.backend, &policy));
+    g_assert_cmpint(fakeBenchCall(0, KVM_PERF_OP_ENABLE, 1).ret, ==, 0);
+    g_assert_cmpuint(fakeGuestSlot(&bench.guest, 1, 0).state, ==, PVPERF_SLOT_COUNTING);
+
+    policy.on = 0;
+    g_assert_true(pvperfServePolicy(&bench.backend, &policy));
+    g_assert_cmpuint(bench.backend.table.counting[0], ==, 0);
+    fakeBenchFree();
+}
+
+
 int
 main(int argc,
      char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/refuse/open-fields", testOpenFields);
+    g_test_add_func("/refuse/denied-while-counting", testDeniedWhileCounting);
     g_test_add_func("/refuse/ids", testIds);
     g_test_add_func("/refuse/group-too-large", testGroupTooLarge);
     g_test_add_func("/refuse/max", testMax);
