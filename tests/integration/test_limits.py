@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the operator's limits do to the guest, and how the guest's user learns of it."""
 
-from harness import (NOT_COUNTED, NOT_SUPPORTED, XMLNS, Guest, bare, check, check_equal, main, stat, stat_list,
-                     step, wait_for)
+from harness import (NOT_COUNTED, NOT_SUPPORTED, Guest, bare, check, check_equal, main, stat, stat_list, step,
+                     wait_for)
 
 CLOCK = "pvperf/vcpu-clock/"
 
@@ -72,19 +72,14 @@ def stats_say_it(host, guest):
     check(stats["open"] == 0 and stats["open_peak"] == 4, "%s", stats)
 
 
-def set_live(host, guest, element):
-    """libvirt wants it without its namespace."""
-    host.virsh("metadata", guest.name, XMLNS, "--live", "--key", "pvperf", "--set", element)
-
-
 @step
 def denied_while_counting(host, guest):
     """A class that is denied on the running VM stops at once: time not running, never a stale number."""
     guest.run("perf stat -a -I 500 -x, -o /tmp/stat -e %s -- work burn 6000 >/dev/null 2>&1 &" % CLOCK)
     guest.run("sleep 1.5")
-    set_live(host, guest, "<pvperf><class name='vcpu' allow='no'/></pvperf>")
+    host.pvperf("tune", guest.name, "--deny", "vcpu")
     guest.run("sleep 2")
-    set_live(host, guest, "<pvperf><events max='4' per_vcpu='2'/><class name='cache' allow='no'/></pvperf>")
+    host.pvperf("tune", guest.name, "--allow", "vcpu")
     guest.run("while pidof perf >/dev/null; do sleep 0.1; done", timeout=30)
     counts = [line.split(",")[1] for line in guest.out("grep vcpu-clock /tmp/stat").splitlines()]
     stopped = [counts.index(NOT_COUNTED), len(counts) - counts[::-1].index(NOT_COUNTED)]

@@ -33,6 +33,7 @@ const pvperfCommand *const pvperfCommands[] = {
     &pvperfCommandEnable,
     &pvperfCommandDisable,
     &pvperfCommandEdit,
+    &pvperfCommandTune,
     &pvperfCommandList,
     &pvperfCommandEvents,
     &pvperfCommandStats,

@@ -83,6 +83,7 @@ extern const pvperfCommand pvperfCommandEvents;
 extern const pvperfCommand pvperfCommandHelp;
 extern const pvperfCommand pvperfCommandList;
 extern const pvperfCommand pvperfCommandStats;
+extern const pvperfCommand pvperfCommandTune;
 extern const pvperfCommand pvperfCommandValidate;
 
 /* All commands, in the order of help and man page; ends in NULL. */

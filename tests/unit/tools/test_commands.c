@@ -70,7 +70,8 @@ testExpand(const char *text)
     return g_string_free(g_steal_pointer(&string), FALSE);
 }
 
-/* "virsh destroy DOMAIN" and "virsh metadata FILE": what somebody else does. */
+/* "virsh destroy DOMAIN", "virsh metadata FILE" (of the definition) and "virsh
+ * metadata-live FILE": what somebody else does. */
 static void
 testVirsh(const char *words)
 {
@@ -83,9 +84,11 @@ testVirsh(const char *words)
     if (g_str_equal(argv[0], "destroy")) {
         g_assert_cmpint(virDomainDestroy(dom), ==, 0);
     } else {
+        const bool live = g_str_equal(argv[0], "metadata-live");
+
         g_assert_true(g_file_get_contents(file, &element, NULL, NULL));
-        g_assert_cmpint(virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, element, "pvperf",
-                                             PVPERF_XMLNS, VIR_DOMAIN_AFFECT_CONFIG), ==, 0);
+        g_assert_cmpint(virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, element, "pvperf", PVPERF_XMLNS,
+                                             live ? VIR_DOMAIN_AFFECT_LIVE : VIR_DOMAIN_AFFECT_CONFIG), ==, 0);
     }
     virConnectClose(conn);
 }
