@@ -66,9 +66,21 @@ static struct pt_regs *own_regs(const struct perf_event *event, struct pt_regs *
 	return room;
 }
 
+/*
+ * The mode is told by the address: what the host's kernel says of it may be of
+ * an earlier moment (KVM of Linux 6.1).  A CPU's event is not descheduled with
+ * a task, so an address of user space may be the former task's by now.
+ */
+static bool place_fits(const struct perf_event *event, const struct pvperf_sample *place)
+{
+	if (!place || (event->attr.sample_type & PVPERF_NEEDS_REGS))
+		return false;
+	return !pvperf_is_user(place->ip) || (event->attach_state & PERF_ATTACH_TASK);
+}
+
 static struct pt_regs *place_regs(const struct pvperf_sample *place, struct pt_regs *room)
 {
-	bool user = place->mode == PERF_RECORD_MISC_GUEST_USER;
+	bool user = pvperf_is_user(place->ip);
 
 	if (user && is_user_task())
 		*room = *task_pt_regs(current);
@@ -82,7 +94,7 @@ static struct pt_regs *sample_regs(const struct perf_event *event,
 				   const struct pvperf_sample *place,
 				   struct pt_regs *regs, struct pt_regs *room)
 {
-	if (place && !(event->attr.sample_type & PVPERF_NEEDS_REGS))
+	if (place_fits(event, place))
 		return place_regs(place, room);
 	return regs ?: own_regs(event, room);
 }

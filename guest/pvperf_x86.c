@@ -85,6 +85,11 @@ bool pvperf_nmi_message(unsigned int cpu, struct msi_msg *message)
 	return true;
 }
 
+bool pvperf_is_user(u64 ip)
+{
+	return ip < TASK_SIZE_MAX;
+}
+
 void pvperf_set_place(struct pt_regs *regs, u64 ip, bool user)
 {
 	regs->ip = ip;

@@ -27,6 +27,9 @@ const char *pvperf_no_nmi(const struct device *dev);
 /* The message that gives this CPU an NMI; false: there is none. */
 bool pvperf_nmi_message(unsigned int cpu, struct msi_msg *message);
 
+/* An address of user space. */
+bool pvperf_is_user(u64 ip);
+
 /* Makes registers say that they were taken there. */
 void pvperf_set_place(struct pt_regs *regs, u64 ip, bool user);
 

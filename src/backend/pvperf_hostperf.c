@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -113,6 +114,17 @@ pvperfHostperfNotify(int irq_fd)
 }
 
 
+static void
+pvperfHostperfForget(int irq_fd)
+{
+    struct pollfd ready = { .fd = irq_fd, .events = POLLIN };
+    uint64_t raised;
+
+    if (poll(&ready, 1, 0) == 1 && read(irq_fd, &raised, sizeof(raised)) < 0)
+        return;
+}
+
+
 const pvperfHostperf pvperfHostperfReal = {
     .enable = pvperfHostperfEnable,
     .disable = pvperfHostperfDisable,
@@ -125,4 +137,5 @@ const pvperfHostperf pvperfHostperfReal = {
     .map = pvperfHostperfMap,
     .unmap = pvperfHostperfUnmap,
     .notify = pvperfHostperfNotify,
+    .forget = pvperfHostperfForget,
 };

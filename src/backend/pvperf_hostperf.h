@@ -51,6 +51,7 @@ struct _pvperfHostperf {
     void (*unmap)(void *memory,
                   uint64_t bytes);
     void (*notify)(int irq_fd); /* raises a vector */
+    void (*forget)(int irq_fd); /* takes back what nobody has fetched; never waits */
 };
 
 extern const pvperfHostperf pvperfHostperfReal;

@@ -502,6 +502,10 @@ pvperfSamplingReset(pvperfTable *table)
             on->on_its_way = false;
             on->news = 0;
         }
+        /* Raised for a guest that was reset: KVM would deliver it when the next
+         * driver unmasks its vectors, and nobody would claim it. */
+        if (table->sampling.irq_fds && table->sampling.irq_fds[vcpu])
+            table->host->forget(table->sampling.irq_fds[vcpu] - 1);
         pvperfWindowNmiSent(table->window, vcpu, handled);
         pvperfWindowSamples(table->window, vcpu, on->samples_head);
     }

@@ -202,6 +202,13 @@ fakeNotify(int irq_fd)
 }
 
 
+static void
+fakeIrqForget(int irq_fd)
+{
+    bench.forgotten++;
+}
+
+
 static const pvperfHostperf fakeHostperf = {
     .enable = fakePerfEnable,
     .disable = fakePerfDisable,
@@ -213,6 +220,7 @@ static const pvperfHostperf fakeHostperf = {
     .frequency = fakePerfFrequency,
     .map = fakePerfMap,
     .unmap = fakePerfUnmap,
+    .forget = fakeIrqForget,
     .notify = fakeNotify,
 };
 

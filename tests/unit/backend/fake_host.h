@@ -56,6 +56,7 @@ struct _fakeBench {
     uint64_t sample_ids;        /* given out */
     int irq_fds[FAKE_IRQS];     /* + 1, as the backend has them */
     uint32_t nmis[FAKE_IRQS];   /* raised */
+    uint32_t forgotten;         /* vectors from which was taken what nobody fetched */
 };
 
 extern fakeBench bench;
