@@ -195,7 +195,6 @@ pvperfBrokerOpenMembers(const pvperfBrokerTarget *target,
                         pvperfControlOpened *answer,
                         int *fds)
 {
-    uint64_t max_sample_rate = pvperfBrokerMaxSampleRate(target->proc);
     struct perf_event_attr attr;
     uint32_t reason;
     unsigned int i;
@@ -206,7 +205,8 @@ pvperfBrokerOpenMembers(const pvperfBrokerTarget *target,
 
         if (event.freq)
             event.sample_period = pvperfBrokerFrequency(pvperfEventGet(event.event), target->policy,
-                                                        event.sample_period, max_sample_rate);
+                                                        event.sample_period,
+                                                        pvperfBrokerMaxSampleRate(target->proc));
         pvperfBrokerAttr(&event, i == 0, &attr);
         fds[i] = target->open(&attr, tid, i == 0 ? -1 : fds[0]);
         if (fds[i] < 0) {
