@@ -96,6 +96,9 @@ bool pvperfDomainDefValidate(const pvperfDomainDef *def,
 char *pvperfDomainDefFormat(const pvperfDomainDef *def,
                             bool with_xmlns);
 
+/* The names of all classes, for a message on one that is not there. */
+char *pvperfDomainDefClasses(void);
+
 /* True if both say the same (absent and explicit default differ). */
 bool pvperfDomainDefEqual(const pvperfDomainDef *a,
                           const pvperfDomainDef *b);

@@ -187,8 +187,8 @@ parseEvents(pvperfDomainDef *def,
 }
 
 
-static char *
-listClasses(void)
+char *
+pvperfDomainDefClasses(void)
 {
     g_autoptr(GString) list = g_string_new(NULL);
 
@@ -213,7 +213,7 @@ parseClass(pvperfDomainDef *def,
 
     klass = pvperfClassFromName(name);
     if (klass < 0) {
-        g_autofree char *allowed = listClasses();
+        g_autofree char *allowed = pvperfDomainDefClasses();
 
         return pvperfGrammarSetError(error, node, "<class>: name='%s' is no class; allowed: %s",
                                      name, allowed);

@@ -98,9 +98,12 @@ pvperfTuneClasses(pvperfShell *shell,
     for (i = 0; names && names[i]; i++) {
         const int klass = pvperfClassFromName(names[i]);
 
-        if (klass < 0)
+        if (klass < 0) {
+            g_autofree char *allowed = pvperfDomainDefClasses();
+
             return pvperfTuneFail(error, PVPERF_SHELL_ERROR_USAGE, "--%s '%s': there is no class '%s'; "
-                                  "allowed: ipc, branch, cache, vcpu, raw", option, text, names[i]);
+                                  "allowed: %s", option, text, names[i], allowed);
+        }
         def->classes[klass] = allow;
         /* A list without the class would be a contradiction. */
         if (klass == PVPERF_CLASS_RAW && allow == PVPERF_TRISTATE_NO)
