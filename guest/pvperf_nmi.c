@@ -76,12 +76,9 @@ static int nmi_handler(unsigned int type, struct pt_regs *regs)
 
 static irqreturn_t irq_handler(int irq, void *data)
 {
-	unsigned long flags;
-
-	local_irq_save(flags);
+	/* Interrupts are off, as in all that uses this CPU's events. */
 	if (claim())
 		pvperf_cpu_overflow(get_irq_regs());
-	local_irq_restore(flags);
 	return IRQ_HANDLED;
 }
 
