@@ -24,10 +24,10 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "bench_util.h"
 #include "fake_vm.h"
 
 #define ROUNDS 20
@@ -70,29 +70,6 @@ static int hostCpu;
 static pid_t sleeperTid;
 static fakeVm vm;
 
-static uint64_t
-now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-
-static void
-pin(pid_t tid,
-    int cpu)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    if (sched_setaffinity(tid, sizeof(set), &set) < 0)
-        err(99, "CPU %d", cpu);
-}
-
-
 static void
 add(series *s,
     uint64_t ns)
@@ -101,23 +78,11 @@ add(series *s,
 }
 
 
-static int
-compare(const void *a,
-        const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-
 static double
 percentile(series *s,
            unsigned int percent)
 {
-    qsort(s->ns, s->n, sizeof(s->ns[0]), compare);
-    return s->ns[(uint64_t)s->n * percent / 100];
+    return benchPercentile(s->ns, s->n, percent);
 }
 
 
@@ -163,13 +128,13 @@ directThread(void *opaque)
     uint64_t values[8];
     uint32_t i;
 
-    pin(gettid(), hostCpu);
+    benchPin(gettid(), hostCpu);
     for (i = 0; i < FAST_PER_ROUND; i++) {
         uint64_t start;
 
         if (job->kind == BENCH_DISABLE)
             ioctl(job->event, PERF_EVENT_IOC_ENABLE, 0);
-        start = now();
+        start = benchNow();
         if (opensAndCloses(job->kind)) {
             close(openClock(vm.tid));
         } else {
@@ -178,7 +143,7 @@ directThread(void *opaque)
             if (read(job->event, values, sizeof(values)) <= 0)
                 err(99, "read");
         }
-        add(&direct[job->kind], now() - start);
+        add(&direct[job->kind], benchNow() - start);
     }
     __atomic_store_n(&job->done, true, __ATOMIC_RELEASE);
     return NULL;
@@ -231,9 +196,9 @@ post(uint32_t area,
 static void
 spin(uint64_t ns)
 {
-    uint64_t since = now();
+    uint64_t since = benchNow();
 
-    while (now() - since < ns)
+    while (benchNow() - since < ns)
         __builtin_ia32_pause();
 }
 
@@ -293,7 +258,7 @@ measureBackend(benchKind kind,
             forgetClosed();
         if (asleep)
             waitUntilAsleep();
-        start = now();
+        start = benchNow();
         switch (kind) {
         case BENCH_OPEN_CLOSE:
         case BENCH_FIRST_OPEN:
@@ -307,7 +272,7 @@ measureBackend(benchKind kind,
             post(0, fakeFrame(KVM_PERF_OP_READ, 1));
             break;
         }
-        add(asleep ? &sleeping[kind] : &polling[kind], now() - start);
+        add(asleep ? &sleeping[kind] : &polling[kind], benchNow() - start);
     }
     if (!opensAndCloses(kind))
         post(control, fakeFrame(KVM_PERF_OP_CLOSE, 1));
@@ -326,7 +291,7 @@ pongThread(void *opaque)
     uint64_t value;
     uint32_t i;
 
-    pin(gettid(), hostCpu);
+    benchPin(gettid(), hostCpu);
     for (i = 0; i < FAST_PER_ROUND; i++) {
         if (read(ping, &value, sizeof(value)) < 0 || write(pong, &value, sizeof(value)) < 0)
             err(99, "eventfd");
@@ -346,11 +311,11 @@ measurePingPong(void)
         errx(99, "pthread_create");
     usleep(1000);
     for (i = 0; i < FAST_PER_ROUND; i++) {
-        uint64_t start = now();
+        uint64_t start = benchNow();
 
         if (write(ping, &value, sizeof(value)) < 0 || read(pong, &value, sizeof(value)) < 0)
             err(99, "eventfd");
-        add(&pingpong, now() - start);
+        add(&pingpong, benchNow() - start);
     }
     pthread_join(thread, NULL);
 }
@@ -361,24 +326,10 @@ measurePingPong(void)
 static void
 printMachine(void)
 {
-    char line[256];
-    struct utsname name;
     double load[1] = { 0 };
-    FILE *file = fopen("/proc/cpuinfo", "re");
 
-    uname(&name);
-    while (file && fgets(line, sizeof(line), file)) {
-        if (strncmp(line, "model name", 10) == 0) {
-            printf("machine: %ld CPUs, %s", sysconf(_SC_NPROCESSORS_ONLN),
-                   strchr(line, ':') + 2);
-            break;
-        }
-    }
-    if (file)
-        fclose(file);
     getloadavg(load, 1);
-    printf("kernel: %s %s, load %.1f (figures mean something below 1.5)\n",
-           name.release, name.machine, load[0]);
+    benchPrintMachine(load[0]);
     printf("peer: fake guest on CPU %d, pvperf-backend on CPU %d, %u vCPUs; "
            "the fake guest is the broker\n", guestCpu, hostCpu, vm.guest.nr_vcpus);
     printf("calls: %u directly and polling, %u sleeping; times in us\n\n",
@@ -459,8 +410,8 @@ main(int argc,
     fakeVmStart(&vm, backend, nr_vcpus);
     vm.policy.requests_sec = 0;
     fakeVmSendPolicy(&vm);
-    pin(vm.backend, hostCpu);
-    pin(gettid(), guestCpu);
+    benchPin(vm.backend, hostCpu);
+    benchPin(gettid(), guestCpu);
 
     for (round = 0; round < ROUNDS; round++) {
         for (kind = 0; kind < NR_BENCHES; kind++) {

@@ -17,9 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
+#include "bench_util.h"
 #include "sampling_rig.h"
 
 #define RUN_NS (3 * RIG_NS_PER_SEC)
@@ -65,26 +65,12 @@ static size_t nrates;           /* that were tried */
 static series latencies;
 static series lates;
 
-static int
-compare(const void *a,
-        const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-
 static double
 percentileUs(uint64_t *ns,
              uint32_t n,
              unsigned int percent)
 {
-    if (n == 0)
-        return 0;
-    qsort(ns, n, sizeof(ns[0]), compare);
-    return ns[(uint64_t)n * percent / 100] / 1000.0;
+    return benchPercentile(ns, n, percent) / 1000.0;
 }
 
 
@@ -172,22 +158,7 @@ sampleRateMax(void)
 static void
 printMachine(double load)
 {
-    char line[256];
-    struct utsname name;
-    FILE *file = fopen("/proc/cpuinfo", "re");
-
-    uname(&name);
-    while (file && fgets(line, sizeof(line), file)) {
-        if (strncmp(line, "model name", 10) == 0) {
-            printf("machine: %ld CPUs, %s", sysconf(_SC_NPROCESSORS_ONLN),
-                   strchr(line, ':') + 2);
-            break;
-        }
-    }
-    if (file)
-        fclose(file);
-    printf("kernel: %s %s, load %.1f before (figures mean something below 1.5)\n",
-           name.release, name.machine, load);
+    benchPrintMachine(load);
     printf("peer: fake guest's vCPU on CPU %d, pvperf-backend on CPU %d, the handler there too%s; "
            "the benchmark is the broker\n", rig.guest_cpu, rig.host_cpu,
            rig.in_front ? " (SCHED_FIFO)" : " (it may have to wait for the backend: no SCHED_FIFO)");

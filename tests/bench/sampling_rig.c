@@ -27,6 +27,7 @@
 
 #include "pvperf_ring.h"
 #include "pvperf_sched.h"
+#include "bench_util.h"
 #include "sampling_rig.h"
 
 #define RIG_NOTE_NS 1000000ULL
@@ -49,26 +50,6 @@ rigClock(clockid_t clock)
 
     clock_gettime(clock, &ts);
     return (uint64_t)ts.tv_sec * RIG_NS_PER_SEC + ts.tv_nsec;
-}
-
-
-static uint64_t
-rigNow(void)
-{
-    return rigClock(CLOCK_MONOTONIC);
-}
-
-
-static void
-rigPin(pid_t tid,
-       int cpu)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    if (sched_setaffinity(tid, sizeof(set), &set) < 0)
-        err(99, "CPU %d", cpu);
 }
 
 
@@ -104,9 +85,9 @@ rigTakeNote(void)
     uint32_t tries;
 
     for (tries = 0; tries < RIG_NOTE_TRIES && rig.nnotes < RIG_NOTES; tries++) {
-        uint64_t before = rigNow();
+        uint64_t before = benchNow();
         uint64_t count = rigReadEvent();
-        uint64_t after = rigNow();
+        uint64_t after = benchNow();
 
         if (after - before > RIG_NOTE_WIDTH_NS)
             continue;
@@ -119,14 +100,14 @@ rigTakeNote(void)
 static void *
 rigVcpuThread(void *opaque)
 {
-    rigPin(0, rig.guest_cpu);
+    benchPin(0, rig.guest_cpu);
     __atomic_store_n(&rig.vm.tid, gettid(), __ATOMIC_RELEASE);
     while (sem_wait(&vcpuStarts) == 0) {
         while (__atomic_load_n(&burning, __ATOMIC_RELAXED)) {
-            uint64_t since = rigNow();
+            uint64_t since = benchNow();
 
             rigTakeNote();
-            while (rigNow() - since < RIG_NOTE_NS)
+            while (benchNow() - since < RIG_NOTE_NS)
                 __builtin_ia32_pause();
         }
         sem_post(&vcpuRests);
@@ -178,7 +159,7 @@ rigClaim(void)
     __atomic_store_n(&area->submit.nmi_handled, sent, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     slotSeen = fakeGuestSlot(&rig.vm.guest, RIG_EVENT, 0).overflows;
-    rigTakeRecords(slotSeen - before, rigNow());
+    rigTakeRecords(slotSeen - before, benchNow());
     __atomic_store_n(&rig.handler, rig.handler + slotSeen - before, __ATOMIC_RELEASE);
 }
 
@@ -186,7 +167,7 @@ rigClaim(void)
 static void
 rigTakePing(void)
 {
-    uint64_t at = rigNow();
+    uint64_t at = benchNow();
     uint64_t before = rig.host;
 
     if (rig.npings < RIG_OVERFLOWS)
@@ -204,7 +185,7 @@ rigHandlerThread(void *opaque)
     struct sched_param param = { .sched_priority = 1 };
     uint64_t value;
 
-    rigPin(0, rig.host_cpu);
+    benchPin(0, rig.host_cpu);
     rig.in_front = pthread_setschedparam(pthread_self(), SCHED_FIFO, &param) == 0;
     while (read(irq, &value, sizeof(value)) > 0) {
         if (bare)
@@ -230,7 +211,7 @@ rigWakerThread(void *opaque)
     };
     const uint64_t one = 1;
 
-    rigPin(0, rig.host_cpu);
+    benchPin(0, rig.host_cpu);
     pvperfSchedShortSlices();
     /* No timeout: who wakes more often than the backend is warmer. */
     while (poll(fds, 2, -1) > 0 && !fds[1].revents) {
@@ -243,7 +224,7 @@ rigWakerThread(void *opaque)
         if (__atomic_load_n(&pinging, __ATOMIC_ACQUIRE))
             continue;
         pinging = true;
-        pingAt = rigNow();
+        pingAt = benchNow();
         if (write(irq, &one, sizeof(one)) < 0)
             err(99, "eventfd");
     }
@@ -332,12 +313,12 @@ rigCallControl(const char *what,
 {
     uint32_t control = fakeGuestControl(&rig.vm.guest);
     uint32_t n = fakeGuestPut(&rig.vm.guest, control, frame);
-    uint64_t since = rigNow();
+    uint64_t since = benchNow();
 
     fakeGuestPublish(&rig.vm.guest, control);
     while (!fakeGuestDone(&rig.vm.guest, control, n)) {
         rigServeOpen();
-        if (rigNow() - since > RIG_NS_PER_SEC)
+        if (benchNow() - since > RIG_NS_PER_SEC)
             errx(99, "%s: no answer", what);
     }
     rigCheck(what, fakeGuestResult(&rig.vm.guest, control, n));
@@ -365,9 +346,9 @@ rigStart(const char *backend,
     rig.vm.policy.requests_sec = 0;
     fakeVmSendPolicy(&rig.vm);
     fakeVmSend(&rig.vm, &irqs.h, sizeof(irqs), &irq, 1);
-    rigPin(rig.vm.backend, host_cpu);
+    benchPin(rig.vm.backend, host_cpu);
     /* A vCPU that overflows all the time must not keep the caller from ending it. */
-    rigPin(0, host_cpu);
+    benchPin(0, host_cpu);
 
     rig.vm.tid = 0;
     rigStartThread(&thread, rigVcpuThread);
@@ -404,7 +385,7 @@ rigRunVcpu(uint64_t ns,
            clockid_t clock)
 {
     struct timespec ts = { .tv_sec = ns / RIG_NS_PER_SEC, .tv_nsec = ns % RIG_NS_PER_SEC };
-    uint64_t since = rigNow();
+    uint64_t since = benchNow();
     uint64_t cpu = rigClock(clock);
     uint64_t before;
 
@@ -413,7 +394,7 @@ rigRunVcpu(uint64_t ns,
     nanosleep(&ts, NULL);
     __atomic_store_n(&burning, false, __ATOMIC_RELAXED);
     sem_wait(&vcpuRests);
-    rig.ns = rigNow() - since;
+    rig.ns = benchNow() - since;
     rig.cpu_ns = rigClock(clock) - cpu;
     do {
         before = __atomic_load_n(&rig.handler, __ATOMIC_ACQUIRE);
