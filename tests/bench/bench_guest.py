@@ -48,17 +48,9 @@ def throughput(guest, event=None):
     return done / SECONDS
 
 
-def vcpu_threads(guest):
-    directory = "/proc/%d/task" % guest.pid()
-    for tid in os.listdir(directory):
-        with open("%s/%s/comm" % (directory, tid), encoding="ascii") as comm:
-            if comm.read().startswith("CPU "):
-                yield tid
-
-
 def throughput_host_sampled(guest):
     recorder = subprocess.Popen(["perf", "record", "-q", "-F", str(RATE), "-e", "task-clock", "-o", "/dev/null",
-                                 "-t", ",".join(vcpu_threads(guest))], stdout=subprocess.DEVNULL,
+                                 "-t", ",".join(guest.vcpu_threads())], stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL)
     try:
         return throughput(guest)

@@ -243,15 +243,19 @@ class Guest:
         """Until the host has closed what a driver that went away had open."""
         wait_for(lambda: self.stats()["open"] == 0, "the events of %s to be closed" % self.name)
 
+    def vcpu_threads(self):
+        """The vCPU threads, as numbers of tasks."""
+        tasks = "/proc/%d/task" % self.pid()
+        for task in os.listdir(tasks):
+            with open("%s/%s/comm" % (tasks, task), encoding="ascii") as comm:
+                if comm.read().startswith("CPU "):
+                    yield task
+
     def vcpu_time(self):
         """CPU time of the vCPU threads in ns, as the host's scheduler counts it."""
         total = 0
-        pid = self.pid()
-        for task in os.listdir("/proc/%d/task" % pid):
-            with open("/proc/%d/task/%s/comm" % (pid, task), encoding="ascii") as comm:
-                if not comm.read().startswith("CPU "):
-                    continue
-            with open("/proc/%d/task/%s/schedstat" % (pid, task), encoding="ascii") as schedstat:
+        for task in self.vcpu_threads():
+            with open("/proc/%d/task/%s/schedstat" % (self.pid(), task), encoding="ascii") as schedstat:
                 total += int(schedstat.read().split()[0])
         return total
 

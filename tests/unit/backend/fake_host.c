@@ -452,15 +452,7 @@ fakeBenchOpenClock(int32_t id,
                    uint32_t row,
                    int32_t leader)
 {
-    fakeOpen open = {
-        .id = id,
-        .row = row,
-        .sibling = leader >= 0,
-        .leader = leader,
-        .attr = fakeAttrVcpu(PVPERF_VCPU_CLOCK),
-    };
-
-    return fakeBenchOpen(&open);
+    return fakeBenchOpenSampler(id, row, leader, 0);
 }
 
 
