@@ -71,23 +71,11 @@ pvperfBrokerAsk(pvperfBackend *backend,
     const pvperfEvent *event = leader;
 
     while (event) {
-        pvperfBrokerName(&request, &(pvperfControlEvent) {
-            .event = event->event,
-            .modes = event->modes,
-            .raw_config = event->raw_config,
-            .sample_period = event->sample_period,
-            .freq = event->freq,
-        });
+        pvperfBrokerName(&request, &event->kind);
         event = pvperfTableNext(&backend->table, event);
     }
     if (opening)
-        pvperfBrokerName(&request, &(pvperfControlEvent) {
-            .event = opening->event,
-            .modes = opening->modes,
-            .raw_config = opening->raw_config,
-            .sample_period = opening->sample_period,
-            .freq = opening->freq,
-        });
+        pvperfBrokerName(&request, &opening->kind);
     area->ring = pvperfBrokerRing(&request);
     if (request.ring && pvperfSamplingReady(&backend->table, vcpu, area->ring))
         request.ring = 0;
@@ -258,7 +246,7 @@ pvperfBrokerTake(pvperfBackend *backend,
         pvperfBrokerClose(backend, fds, members);
         return true;
     }
-    verdict.ret = pvperfCellsInstall(&backend->table, leader, area->vcpu, fds);
+    verdict.ret = pvperfCellsInstall(&backend->table, leader, area->vcpu, area->ring, fds);
     verdict.reason = PVPERF_REASON_HOST;
     if (verdict.ret < 0)
         pvperfBrokerBackOff(backend, leader, area->vcpu, &verdict);

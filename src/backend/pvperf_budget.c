@@ -12,14 +12,6 @@
 #define PVPERF_BUDGET_RATE_MAX 1000000000ULL
 #define PVPERF_BUDGET_LENGTH_MAX 3600ULL
 
-static uint64_t
-pvperfBudgetMin(uint64_t a,
-                uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-
 /* What is left of a level after so many ns: rate * ns / 10^9 samples less. A
  * time whose product would not fit empties any bucket. */
 static uint64_t

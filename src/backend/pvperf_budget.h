@@ -7,7 +7,7 @@
  * is a total_samples_sec_max the first is as large as that rate for
  * total_samples_sec_max_length seconds, while the second keeps the burst
  * itself to total_samples_sec_max. pvperf_sampling.c fills them, one sample
- * each, and hands out no more than what is free.
+ * each, and pvperf_grants.c hands out no more than what is free.
  *
  * Pure arithmetic: levels are in millionths of a sample, time in ns.
  */
@@ -16,6 +16,13 @@
 #include <stdint.h>
 
 #include "conf/pvperf_policy.h"
+
+static inline uint64_t
+pvperfBudgetMin(uint64_t a,
+                uint64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* All zero: empty. */
 typedef struct _pvperfBudget pvperfBudget;

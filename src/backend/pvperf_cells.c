@@ -12,7 +12,6 @@
  * do the cell's host_* (its past is in the slot already: "folded").
  */
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <stddef.h>
 
 #include "pvperf_cells.h"
@@ -95,7 +94,7 @@ pvperfCellsSwitchOff(pvperfTable *table,
                      pvperfEvent *event,
                      uint32_t vcpu)
 {
-    if (event->sample_period)
+    if (event->kind.sample_period)
         return pvperfGrantsOff(table, event, vcpu);
     return table->host->disable(pvperfTableCell(table, event, vcpu)->fd - 1);
 }
@@ -106,7 +105,7 @@ pvperfCellsSwitchOn(pvperfTable *table,
                     pvperfEvent *event,
                     uint32_t vcpu)
 {
-    if (event->sample_period)
+    if (event->kind.sample_period)
         return pvperfGrantsOn(table, event, vcpu);
     return table->host->enable(pvperfTableCell(table, event, vcpu)->fd - 1);
 }
@@ -123,7 +122,7 @@ pvperfCellsStop(pvperfTable *table,
     int ret_sync = pvperfCellsSync(table, leader, vcpu);
 
     first->host_on = false;
-    if (leader->sample_period)
+    if (leader->kind.sample_period)
         pvperfGrantsUnthrottle(table, first);
     return ret < 0 ? ret : ret_sync;
 }
@@ -172,29 +171,15 @@ pvperfCellsDropFd(pvperfTable *table,
 }
 
 
-pvperfRingKind
-pvperfCellsRing(const pvperfTable *table,
-                const pvperfEvent *leader)
-{
-    const pvperfEvent *event;
-
-    for (event = leader; event; event = pvperfTableNext(table, event)) {
-        if (pvperfEventGet(event->event)->host_type != PERF_TYPE_SOFTWARE)
-            return PVPERF_RING_HARDWARE;
-    }
-    return PVPERF_RING_SOFTWARE;
-}
-
-
 pvperfSpareKind
-pvperfCellsKind(const pvperfEvent *event,
+pvperfCellsKind(const pvperfControlEvent *kind,
                 uint32_t vcpu)
 {
     return (pvperfSpareKind) {
-        .event = event->event,
+        .event = kind->event,
         .vcpu = vcpu,
-        .modes = event->modes,
-        .raw_config = event->raw_config,
+        .modes = kind->modes,
+        .raw_config = kind->raw_config,
     };
 }
 
@@ -207,7 +192,7 @@ pvperfCellsSpare(pvperfTable *table,
                  uint32_t vcpu)
 {
     pvperfSpare spare = {
-        .kind = pvperfCellsKind(event, vcpu),
+        .kind = pvperfCellsKind(&event->kind, vcpu),
         .fd = cell->fd - 1,
         .count = cell->host_count,
         .enabled = cell->host_enabled,
@@ -279,6 +264,7 @@ int
 pvperfCellsInstall(pvperfTable *table,
                    pvperfEvent *leader,
                    uint32_t vcpu,
+                   pvperfRingKind ring,
                    const int *fds)
 {
     pvperfCell *first = pvperfTableCell(table, leader, vcpu);
@@ -299,11 +285,11 @@ pvperfCellsInstall(pvperfTable *table,
     for (event = leader; event && ret == 0; event = pvperfTableNext(table, event)) {
         const pvperfCell *cell = pvperfTableCell(table, event, vcpu);
 
-        if (event->sample_period)
-            ret = pvperfSamplingAttach(table, event, vcpu, pvperfCellsRing(table, leader));
+        if (event->kind.sample_period)
+            ret = pvperfSamplingAttach(table, event, vcpu, ring);
         /* Siblings stay on for good; they count while their leader does. A
          * sampler writes records then, so it has to be wanted. */
-        if (ret == 0 && event != leader && (cell->enabled || !event->sample_period))
+        if (ret == 0 && event != leader && (cell->enabled || !event->kind.sample_period))
             ret = pvperfCellsSwitchOn(table, event, vcpu);
     }
     if (ret == 0 && was_on)
@@ -329,7 +315,7 @@ pvperfCellsEnable(pvperfTable *table,
         if (first->host_on)
             pvperfCellsSync(table, leader, vcpu);
         pvperfSlotsAct(table, event, vcpu, PVPERF_ACTION_ENABLE, 0);
-        if (event->sample_period && event != leader)
+        if (event->kind.sample_period && event != leader)
             ret = pvperfGrantsOn(table, event, vcpu);
         if (ret < 0)
             pvperfCellsRefuse(table, event, vcpu, ret);
@@ -409,7 +395,7 @@ pvperfCellsDisable(pvperfTable *table,
         if (event == leader) {
             ret = pvperfCellsFinish(table, leader, vcpu);
         } else {
-            if (event->sample_period)
+            if (event->kind.sample_period)
                 pvperfGrantsOff(table, event, vcpu);
             ret = pvperfCellsSync(table, leader, vcpu);
         }
@@ -524,7 +510,7 @@ pvperfCellsClose(pvperfTable *table,
     } else {
         bool known = !cell->enabled || pvperfCellsDisable(table, event, vcpu) == 0;
 
-        if (known && cell->fd && cell->host_members == 1 && !event->sample_period)
+        if (known && cell->fd && cell->host_members == 1 && !event->kind.sample_period)
             pvperfCellsSpare(table, event, cell, vcpu);
         else
             pvperfCellsDropFd(table, cell, false);

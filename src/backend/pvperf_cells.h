@@ -12,25 +12,21 @@
 #include "pvperf_event_table.h"
 
 /* Gives a group its host events on a vCPU, in the order of the group; ones
- * that it had there are folded into the slots and closed. The fds are the
- * table's from now on. 0 or -errno (then the group has none there). */
+ * that it had there are folded into the slots and closed; samplers write into
+ * this ring. The fds are the table's from now on. 0 or -errno (then the group has none there). */
 int pvperfCellsInstall(pvperfTable *table,
                        pvperfEvent *leader,
                        uint32_t vcpu,
+                       pvperfRingKind ring,
                        const int *fds);
-
-/* The ring that samplers of a group need: the kernel counts it as hardware if
- * one member is. */
-pvperfRingKind pvperfCellsRing(const pvperfTable *table,
-                               const pvperfEvent *leader);
 
 /* A throttled sampler is about to go on: what was lost is in the slots. */
 void pvperfCellsResume(pvperfTable *table,
                        pvperfEvent *event,
                        uint32_t vcpu);
 
-/* The kind of host event that an event needs on a vCPU. */
-pvperfSpareKind pvperfCellsKind(const pvperfEvent *event,
+/* The host event on a vCPU that serves this kind of event. */
+pvperfSpareKind pvperfCellsKind(const pvperfControlEvent *kind,
                                 uint32_t vcpu);
 
 /* Gives an event that stands alone, and has none there, this host event of its

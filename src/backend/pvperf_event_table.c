@@ -70,9 +70,11 @@ pvperfTableInit(pvperfTable *table,
     table->row_users = pvperfTableMap(PVPERF_NR_ROWS * sizeof(*table->row_users));
     table->counting = pvperfTableMap(table->nr_vcpus * sizeof(*table->counting));
     table->graves = pvperfTableMap(PVPERF_GRAVES * sizeof(*table->graves));
+    table->sampling.vcpus = pvperfTableMap(table->nr_vcpus * sizeof(*table->sampling.vcpus));
+    table->sampling.active = pvperfTableMap(table->nr_vcpus * sizeof(*table->sampling.active));
 
     if (!table->events || !table->cells || !table->samplers || !table->row_users || !table->counting ||
-        !table->graves || pvperfSamplingInit(table) < 0) {
+        !table->graves || !table->sampling.vcpus || !table->sampling.active) {
         pvperfTableFree(table);
         return -ENOMEM;
     }
@@ -83,12 +85,17 @@ pvperfTableInit(pvperfTable *table,
 void
 pvperfTableFree(pvperfTable *table)
 {
+    uint32_t vcpu;
+
     if (table->events && table->cells && table->graves) {
         pvperfTableCloseAll(table);
         while (pvperfTableReap(table))
             ;
     }
-    pvperfSamplingFree(table);
+    for (vcpu = 0; table->sampling.vcpus && vcpu < table->nr_vcpus; vcpu++)
+        pvperfSamplingDropRings(table, vcpu);
+    pvperfTableUnmap(table->sampling.vcpus, table->nr_vcpus * sizeof(*table->sampling.vcpus));
+    pvperfTableUnmap(table->sampling.active, table->nr_vcpus * sizeof(*table->sampling.active));
     pvperfTableUnmap(table->graves, PVPERF_GRAVES * sizeof(*table->graves));
     pvperfTableUnmap(table->events, PVPERF_MAX_IDS * sizeof(*table->events));
     pvperfTableUnmap(table->cells, pvperfTableCellBytes(table));
@@ -136,7 +143,7 @@ pvperfTableTake(pvperfTable *table,
     if (cell->owner)
         return cell;
     cell->owner = event - table->events + 1;
-    cell->sampler = event->sample_period ? &table->samplers[cell - table->cells] : NULL;
+    cell->sampler = event->kind.sample_period ? &table->samplers[cell - table->cells] : NULL;
     cell->base_count = cell->slot.count;
     cell->base_enabled = cell->slot.time_enabled;
     cell->base_lost = cell->slot.time_lost;
@@ -197,12 +204,8 @@ pvperfTableAdd(pvperfTable *table,
         .members = 1,
         .leader = opening->id,
         .next = PVPERF_NO_ID,
-        .event = opening->event,
-        .modes = opening->modes,
         .generation = ++table->generation,
-        .raw_config = opening->raw_config,
-        .sample_period = opening->sample_period,
-        .freq = opening->freq,
+        .kind = opening->kind,
     };
 
     if (opening->leader != PVPERF_NO_ID) {
@@ -228,7 +231,7 @@ pvperfTableAdd(pvperfTable *table,
         table->id_end = opening->id + 1;
     if (++table->open > table->open_peak)
         table->open_peak = table->open;
-    table->totals[event->event].opened++;
+    table->totals[event->kind.event].opened++;
 }
 
 

@@ -42,12 +42,8 @@ struct _pvperfEvent {
     uint16_t members;           /* of a leader: events in the group, itself included */
     int32_t leader;             /* own id if it leads or is alone */
     int32_t next;               /* of the group, or PVPERF_NO_ID */
-    pvperfEventIndex event;
-    uint32_t modes;             /* PVPERF_ATTR_EXCLUDE_USER | _KERNEL */
     uint32_t generation;        /* of a leader: changes whenever the members do */
-    uint64_t raw_config;
-    uint64_t sample_period;     /* events, or Hz if freq; 0: counts only */
-    bool freq;
+    pvperfControlEvent kind;    /* what the daemon opens for it */
 };
 
 /* What OPEN asks for, checked. */
@@ -58,11 +54,7 @@ struct _pvperfOpening {
     uint16_t row;
     uint16_t vcpu;
     bool bound;
-    pvperfEventIndex event;
-    uint32_t modes;
-    uint64_t raw_config;
-    uint64_t sample_period;
-    bool freq;
+    pvperfControlEvent kind;
 };
 
 /* One id on one vCPU. All zero is a free cell; an event takes its cell on a vCPU

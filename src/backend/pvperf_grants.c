@@ -12,6 +12,7 @@
  */
 #include "pvperf_cells.h"
 #include "pvperf_grants.h"
+#include "pvperf_slots.h"
 
 #define PVPERF_GRANT_MAX 64             /* overflows: 1.3 ms at 50000 a second */
 #define PVPERF_GRANT_LOW 32             /* granted anew below this */
@@ -55,7 +56,7 @@ pvperfGrantsThrottle(pvperfTable *table,
     sampling->stats->throttles++;
     if (sampling->throttled++ == 0)
         sampling->next_grant = table->now + PVPERF_GRANT_NS;
-    pvperfWindowWriteSlot(table->window, event->row, vcpu, &cell->slot);
+    pvperfSlotsPublish(table, event, vcpu);
 }
 
 
@@ -65,7 +66,7 @@ static uint32_t
 pvperfGrantsBytes(const pvperfTable *table,
                   const pvperfEvent *event)
 {
-    return pvperfRingRecordBytes(pvperfEventGet(event->event)->clock,
+    return pvperfRingRecordBytes(pvperfEventGet(event->kind.event)->clock,
                                  table->events[event->leader].members);
 }
 
@@ -92,14 +93,6 @@ pvperfGrantsRoom(const pvperfTable *table,
 }
 
 
-static uint64_t
-pvperfGrantsMin(uint64_t a,
-                uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-
 /* What a sampler gets on top of what it kept from before it was disabled: no
  * more than a part of what is free, so that others get some, too. Less than 0:
  * what it kept is too much now. False: it has to wait. */
@@ -118,7 +111,7 @@ pvperfGrantsTake(pvperfTable *table,
     uint64_t kept = sampler->granted;
     uint64_t more;
 
-    allowed = pvperfGrantsMin(allowed, pvperfGrantsRoom(table, event, vcpu));
+    allowed = pvperfBudgetMin(allowed, pvperfGrantsRoom(table, event, vcpu));
     if (kept > allowed)
         kept = 0;
     /* Some of them may never use what they have. */
@@ -126,7 +119,7 @@ pvperfGrantsTake(pvperfTable *table,
         parts = sampling->nsamplers;
     more = allowed - kept;
     more = more > parts ? more / parts : more > 0;
-    more = pvperfGrantsMin(more, PVPERF_GRANT_MAX - kept);
+    more = pvperfBudgetMin(more, PVPERF_GRANT_MAX - kept);
     if (kept >= PVPERF_GRANT_LOW)
         more = 0;
     *grant = (int32_t)(kept + more) - (int32_t)sampler->granted;

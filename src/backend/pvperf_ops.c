@@ -76,7 +76,7 @@ pvperfOpsParseOpen(pvperfBackend *backend,
         return PVPERF_MALFORMED;
 
     verdict = pvperfCheckAttr(&attr, &backend->policy, backend->classes_available,
-                              &opening->event);
+                              &opening->kind.event);
     if (verdict.ret < 0)
         return verdict;
     if (attr.sample_period && !(backend->stats.driver_features & 1U << PVPERF_F_SAMPLING))
@@ -87,14 +87,14 @@ pvperfOpsParseOpen(pvperfBackend *backend,
     opening->row = row;
     opening->vcpu = vcpu;
     opening->bound = frame->a3 & PVPERF_OPEN_BOUND;
-    opening->modes = 0;
-    if (pvperfEventGet(opening->event)->guest_modes)
-        opening->modes = attr.flags & (PVPERF_ATTR_EXCLUDE_USER | PVPERF_ATTR_EXCLUDE_KERNEL);
-    opening->sample_period = attr.sample_period;
-    opening->freq = attr.flags & PVPERF_ATTR_FREQ;
-    opening->raw_config = 0;
-    if (pvperfEventGet(opening->event)->klass == PVPERF_CLASS_RAW)
-        opening->raw_config = attr.config;
+    opening->kind.modes = 0;
+    if (pvperfEventGet(opening->kind.event)->guest_modes)
+        opening->kind.modes = attr.flags & (PVPERF_ATTR_EXCLUDE_USER | PVPERF_ATTR_EXCLUDE_KERNEL);
+    opening->kind.sample_period = attr.sample_period;
+    opening->kind.freq = !!(attr.flags & PVPERF_ATTR_FREQ);
+    opening->kind.raw_config = 0;
+    if (pvperfEventGet(opening->kind.event)->klass == PVPERF_CLASS_RAW)
+        opening->kind.raw_config = attr.config;
     return PVPERF_GRANTED;
 }
 
@@ -106,15 +106,10 @@ pvperfOpsReopen(pvperfBackend *backend,
                 const pvperfOpening *opening)
 {
     pvperfTable *table = &backend->table;
-    pvperfSpareKind kind = {
-        .event = opening->event,
-        .vcpu = opening->vcpu,
-        .modes = opening->modes,
-        .raw_config = opening->raw_config,
-    };
+    pvperfSpareKind kind = pvperfCellsKind(&opening->kind, opening->vcpu);
     pvperfSpare spare;
 
-    if (opening->sample_period || !pvperfSparesTake(&table->spares, &kind, &spare))
+    if (opening->kind.sample_period || !pvperfSparesTake(&table->spares, &kind, &spare))
         return false;
     pvperfTableAdd(table, opening);
     pvperfCellsReuse(table, &table->events[opening->id], &spare);
@@ -153,7 +148,8 @@ pvperfOpsOpened(pvperfBackend *backend,
                 uint32_t index,
                 const int *fds)
 {
-    const pvperfOpening *opening = &backend->areas[index].opening;
+    const pvperfArea *area = &backend->areas[index];
+    const pvperfOpening *opening = &area->opening;
     pvperfTable *table = &backend->table;
     pvperfEvent *event;
     pvperfVerdict verdict = { .reason = PVPERF_REASON_HOST };
@@ -161,7 +157,7 @@ pvperfOpsOpened(pvperfBackend *backend,
     pvperfTableAdd(table, opening);
     event = &table->events[opening->id];
     verdict.ret = pvperfCellsInstall(table, &table->events[event->leader],
-                                     opening->vcpu, fds);
+                                     opening->vcpu, area->ring, fds);
     if (verdict.ret < 0)
         pvperfTableClose(table, event);
     else
@@ -230,8 +226,8 @@ pvperfOpsAskForGroup(pvperfBackend *backend,
 {
     const pvperfCell *first = pvperfTableCell(&backend->table, leader, vcpu);
 
-    if (leader->members == 1 && !leader->sample_period && !first->fd) {
-        pvperfSpareKind kind = pvperfCellsKind(leader, vcpu);
+    if (leader->members == 1 && !leader->kind.sample_period && !first->fd) {
+        pvperfSpareKind kind = pvperfCellsKind(&leader->kind, vcpu);
         pvperfSpare spare;
 
         if (pvperfSparesTake(&backend->table.spares, &kind, &spare)) {
@@ -269,7 +265,7 @@ pvperfOpsEnable(pvperfBackend *backend,
         return PVPERF_SERVED_JOINS;
 
     if (verdict->ret == 0 && !cell->enabled)
-        *verdict = pvperfCheckStart(&backend->policy, event->event, event->raw_config,
+        *verdict = pvperfCheckStart(&backend->policy, event->kind.event, event->kind.raw_config,
                                     table->counting[vcpu]);
     if (verdict->ret == 0 && !pvperfTableComplete(table, leader, vcpu) &&
         pvperfOpsAskForGroup(backend, vcpu, leader, verdict) == PVPERF_SERVED_WAITS)

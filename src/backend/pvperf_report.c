@@ -71,10 +71,10 @@ pvperfReportRecord(pvperfReport *report,
 
     report->page.records[report->page.count++] = (pvperfControlRecord) {
         .id = event - table->events,
-        .event = event->event,
+        .event = event->kind.event,
         .vcpu = vcpu,
         .state = cell->slot.state,
-        .raw_config = event->raw_config,
+        .raw_config = event->kind.raw_config,
         .count = cell->owner ? cell->slot.count - cell->base_count : 0,
         .time_enabled = enabled,
         .time_running = enabled - lost,

@@ -8,47 +8,18 @@
  */
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <string.h>
-#include <sys/mman.h>
+#include <stddef.h>
 
 #include "pvperf_cells.h"
 #include "pvperf_grants.h"
 #include "pvperf_sampling.h"
+#include "pvperf_slots.h"
 
 #define PVPERF_NMI_LOST_NS 100000000ULL /* an NMI that takes longer never comes */
 #define PVPERF_NMI_SHARE 2              /* of the time that one takes, between two */
 #define PVPERF_NMI_TIMED_NS 400000ULL   /* how long it is watched what one takes ... */
 #define PVPERF_NMI_TIMED_EACH 16        /* ... and how often */
 #define PVPERF_SHORT_PERIODS 8          /* the kernel finds a frequency's period within so many */
-
-int
-pvperfSamplingInit(pvperfTable *table)
-{
-    pvperfSampling *sampling = &table->sampling;
-    int prot = PROT_READ | PROT_WRITE;
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-
-    sampling->vcpus = mmap(NULL, table->nr_vcpus * sizeof(*sampling->vcpus), prot, flags, -1, 0);
-    sampling->active = mmap(NULL, table->nr_vcpus * sizeof(*sampling->active), prot, flags, -1, 0);
-    return sampling->vcpus == MAP_FAILED || sampling->active == MAP_FAILED ? -ENOMEM : 0;
-}
-
-
-void
-pvperfSamplingFree(pvperfTable *table)
-{
-    pvperfSampling *sampling = &table->sampling;
-    uint32_t vcpu;
-
-    if (!sampling->vcpus || sampling->vcpus == MAP_FAILED ||
-        !sampling->active || sampling->active == MAP_FAILED)
-        return;
-    for (vcpu = 0; vcpu < table->nr_vcpus; vcpu++)
-        pvperfSamplingDropRings(table, vcpu);
-    munmap(sampling->vcpus, table->nr_vcpus * sizeof(*sampling->vcpus));
-    munmap(sampling->active, table->nr_vcpus * sizeof(*sampling->active));
-}
-
 
 /* ---- Rings and host events ------------------------------------------------------ */
 
@@ -212,7 +183,7 @@ pvperfSamplingPeriod(const pvperfTable *table,
     uint64_t periods = 1;
     uint32_t i = 0;
 
-    if (!pvperfEventGet(event->event)->clock || period == 0)
+    if (!pvperfEventGet(event->kind.event)->clock || period == 0)
         return period;
     for (member = &table->events[event->leader]; member != event; i++)
         member = pvperfTableNext(table, member);
@@ -233,9 +204,9 @@ pvperfSamplingCheckPeriod(pvperfTable *table,
                           uint64_t period)
 {
     uint64_t min = table->sampling.policy->min_period;
-    uint64_t hz = cell->sampler->freq_now ? cell->sampler->freq_now : event->sample_period;
+    uint64_t hz = cell->sampler->freq_now ? cell->sampler->freq_now : event->kind.sample_period;
 
-    if (!event->freq || period >= min || !pvperfEventGet(event->event)->has_min_period) {
+    if (!event->kind.freq || period >= min || !pvperfEventGet(event->kind.event)->has_min_period) {
         cell->sampler->short_periods = 0;
         return;
     }
@@ -318,12 +289,11 @@ pvperfSamplingSettle(pvperfTable *table,
         pvperfCell *cell = pvperfTableCell(table, event, vcpu);
 
         if (cell->sampler->changed)
-            pvperfWindowWriteSlot(table->window, event->row, vcpu, &cell->slot);
+            pvperfSlotsPublish(table, event, vcpu);
         cell->sampler->changed = false;
     }
-    for (i = 0; i < on->nsamplers; i++) {
+    for (i = 0; i < on->nsamplers; i++)
         pvperfGrantsRenew(table, &table->events[on->samplers[i]], vcpu);
-    }
 }
 
 
@@ -434,6 +404,16 @@ pvperfSamplingPass(pvperfTable *table)
 }
 
 
+/* The next NMI of a vCPU is not due yet, and will tell of what there is: no
+ * record has to wake anybody before it. */
+static bool
+pvperfSamplingLater(const pvperfVcpuSampling *on,
+                    uint64_t now)
+{
+    return on->news || (on->crowded && now < on->nmi_next);
+}
+
+
 void
 pvperfSamplingArm(pvperfTable *table)
 {
@@ -443,7 +423,7 @@ pvperfSamplingArm(pvperfTable *table)
 
     for (i = 0; sampling->watch && i < sampling->nactive; i++) {
         pvperfVcpuSampling *on = &sampling->vcpus[sampling->active[i]];
-        bool later = on->news || (on->crowded && table->now < on->nmi_next);
+        bool later = pvperfSamplingLater(on, table->now);
 
         for (kind = 0; kind < PVPERF_NR_RINGS; kind++) {
             pvperfRing *ring = &on->rings[kind];
@@ -478,7 +458,7 @@ pvperfSamplingDeadline(const pvperfTable *table)
 
     for (i = 0; i < sampling->nactive; i++) {
         const pvperfVcpuSampling *on = &sampling->vcpus[sampling->active[i]];
-        bool later = on->news || (on->crowded && table->now < on->nmi_next);
+        bool later = pvperfSamplingLater(on, table->now);
         uint64_t next = later ? on->nmi_next : on->nmi_at + PVPERF_NMI_LOST_NS;
 
         if ((later || on->on_its_way) && (!deadline || next < deadline))

@@ -81,10 +81,6 @@ struct _pvperfSampling {
     void *opaque;
 };
 
-/* Maps the vCPUs' state; 0 or -errno. */
-int pvperfSamplingInit(struct _pvperfTable *table);
-void pvperfSamplingFree(struct _pvperfTable *table);
-
 /* The ring that a group needs on a vCPU is there. */
 bool pvperfSamplingReady(const struct _pvperfTable *table,
                          uint32_t vcpu,

@@ -142,7 +142,7 @@ pvperfServeEnforce(pvperfBackend *backend)
 
         if (!event->open)
             continue;
-        verdict = pvperfCheckOpen(&backend->policy, event->event, event->raw_config);
+        verdict = pvperfCheckOpen(&backend->policy, event->kind.event, event->kind.raw_config);
         for (vcpu = 0; verdict.ret < 0 && vcpu < table->nr_vcpus; vcpu++)
             pvperfCellsForbid(table, event, vcpu, verdict.ret);
     }

@@ -31,8 +31,8 @@ struct _pvperfArea {
     int32_t leader;             /* ENABLE: whose group was asked for ... */
     uint32_t generation;        /* ... and which members it had */
     uint32_t vcpu;
-    bool wants_ring;            /* the answer brings a ring of this kind */
-    pvperfRingKind ring;
+    pvperfRingKind ring;        /* that samplers of the request write into */
+    bool wants_ring;            /* the answer brings it */
     uint32_t noted;             /* frames before this one have an arrival time */
     uint64_t arrival[PVPERF_NR_FRAMES]; /* ns; when a frame was seen behind one that waits */
 };

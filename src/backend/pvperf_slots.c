@@ -57,11 +57,11 @@ pvperfSlotsAct(pvperfTable *table,
     if (enabled && !cell->enabled) {
         cell->used = true;
         table->counting[vcpu]++;
-        if (event->sample_period)
+        if (event->kind.sample_period)
             pvperfSamplingEnter(table, event, vcpu);
     } else if (!enabled && cell->enabled) {
         table->counting[vcpu]--;
-        if (event->sample_period)
+        if (event->kind.sample_period)
             pvperfSamplingLeave(table, event, vcpu);
     }
     cell->enabled = enabled;
@@ -86,7 +86,7 @@ pvperfSlotsAdvance(pvperfTable *table,
                    uint64_t enabled,
                    uint64_t running)
 {
-    pvperfControlTotal *total = &table->totals[event->event];
+    pvperfControlTotal *total = &table->totals[event->kind.event];
 
     if (running > enabled)
         running = enabled;
@@ -130,5 +130,5 @@ pvperfSlotsLoseSibling(pvperfTable *table,
     if (ns > enabled)
         ns = enabled;
     cell->slot.time_lost += ns;
-    table->totals[event->event].time_running -= ns;
+    table->totals[event->kind.event].time_running -= ns;
 }
