@@ -252,7 +252,11 @@ policyClasses(const pvperfDomainDef *def,
             policy->classes &= ~(1U << i);
     }
 
-    if (def->raw && policy->classes & 1U << PVPERF_CLASS_RAW) {
+    if (!(policy->classes & 1U << PVPERF_CLASS_RAW)) {
+        policy->nraw = 0;
+        memset(policy->raw, 0, sizeof(policy->raw));
+    } else if (def->raw) {
+        memset(policy->raw, 0, sizeof(policy->raw));
         policy->nraw = MIN(def->raw->len, PVPERF_RAW_MAX);
         memcpy(policy->raw, def->raw->data, policy->nraw * sizeof(policy->raw[0]));
     }
@@ -278,19 +282,54 @@ policySamples(const pvperfDomainDef *def,
 
 static void
 policyCPU(const pvperfDomainDef *def,
+          const pvperfPolicyDefaults *defaults,
           unsigned int nr_vcpus,
           pvperfPolicy *policy)
 {
-    if (def->cpu_period.present)
+    uint64_t period = policy->cpu_period_us;
+    uint64_t quota = policy->cpu_quota_us;
+
+    if (def->cpu_period.present) {
         policy->cpu_period_us = def->cpu_period.value;
-
-    if (def->cpu_quota.present)
+        /* the same share of a CPU as before, in the new period */
+        if (quota == pvperfPolicyDefaultQuota(defaults, period, nr_vcpus))
+            policy->cpu_quota_us = pvperfPolicyDefaultQuota(defaults, policy->cpu_period_us, nr_vcpus);
+        else if (quota)
+            policy->cpu_quota_us = MAX(quota * policy->cpu_period_us / period, PVPERF_MIN_CPU_QUOTA);
+    }
+    if (def->cpu_quota.present) {
         policy->cpu_quota_us = def->cpu_quota.value;
-    else
-        policy->cpu_quota_us = pvperfPolicyDefaultQuota(policy->cpu_period_us, nr_vcpus);
-
+        if (!policy->cpu_period_us)
+            policy->cpu_period_us = PVPERF_DEFAULT_CPU_PERIOD;
+    }
     if (policy->cpu_quota_us == 0)
         policy->cpu_period_us = 0;
+}
+
+
+void
+pvperfDomainDefOverlay(const pvperfDomainDef *def,
+                       const pvperfPolicyDefaults *defaults,
+                       unsigned int nr_vcpus,
+                       pvperfPolicy *policy)
+{
+    nr_vcpus = CLAMP(nr_vcpus, 1, PVPERF_MAX_VCPUS);
+
+    if (def->state != PVPERF_TRISTATE_ABSENT)
+        policy->on = def->state == PVPERF_TRISTATE_YES;
+    policyClasses(def, policy);
+
+    if (def->per_vcpu.present) {
+        policy->per_vcpu = def->per_vcpu.value;
+        policy->max = pvperfPolicyDefaultMax(policy->per_vcpu, nr_vcpus);
+    }
+    if (def->max.present)
+        policy->max = def->max.value;
+
+    policySamples(def, policy);
+    if (def->requests_sec.present)
+        policy->requests_sec = def->requests_sec.value;
+    policyCPU(def, defaults, nr_vcpus, policy);
 }
 
 
@@ -299,21 +338,6 @@ pvperfDomainDefPolicy(const pvperfDomainDef *def,
                       unsigned int nr_vcpus,
                       pvperfPolicy *policy)
 {
-    nr_vcpus = CLAMP(nr_vcpus, 1, PVPERF_MAX_VCPUS);
     pvperfPolicyInitDefault(policy, nr_vcpus);
-
-    policy->on = def->state != PVPERF_TRISTATE_NO;
-    policyClasses(def, policy);
-
-    if (def->per_vcpu.present)
-        policy->per_vcpu = def->per_vcpu.value;
-    if (def->max.present)
-        policy->max = def->max.value;
-    else
-        policy->max = pvperfPolicyDefaultMax(policy->per_vcpu, nr_vcpus);
-
-    policySamples(def, policy);
-    if (def->requests_sec.present)
-        policy->requests_sec = def->requests_sec.value;
-    policyCPU(def, nr_vcpus, policy);
+    pvperfDomainDefOverlay(def, &pvperfPolicyBuiltin, nr_vcpus, policy);
 }

@@ -103,7 +103,16 @@ char *pvperfDomainDefClasses(void);
 bool pvperfDomainDefEqual(const pvperfDomainDef *a,
                           const pvperfDomainDef *b);
 
-/* Limits with defaults filled in for a VM of nr_vcpus maximum vCPUs. */
+/* Puts what the element says over @policy, which holds what it says nothing
+ * of; what is left out and follows from what is given (max from per_vcpu, the
+ * quota from the period) follows. */
+void pvperfDomainDefOverlay(const pvperfDomainDef *def,
+                            const pvperfPolicyDefaults *defaults,
+                            unsigned int nr_vcpus,
+                            pvperfPolicy *policy);
+
+/* Limits with the built-in defaults filled in for a VM of nr_vcpus maximum
+ * vCPUs. */
 void pvperfDomainDefPolicy(const pvperfDomainDef *def,
                            unsigned int nr_vcpus,
                            pvperfPolicy *policy);

@@ -14,9 +14,23 @@
 #include "pvperf_policy.h"
 
 
+const pvperfPolicyDefaults pvperfPolicyBuiltin = {
+    .classes = 1U << PVPERF_CLASS_IPC |
+               1U << PVPERF_CLASS_BRANCH |
+               1U << PVPERF_CLASS_CACHE |
+               1U << PVPERF_CLASS_VCPU,
+    .per_vcpu = PVPERF_DEFAULT_PER_VCPU,
+    .samples_sec = PVPERF_DEFAULT_SAMPLES_SEC,
+    .requests_sec = PVPERF_DEFAULT_REQUESTS_SEC,
+    .cpu_period_us = PVPERF_DEFAULT_CPU_PERIOD,
+    .cpu_quota_us = PVPERF_DEFAULT_CPU_QUOTA,
+};
+
+
 void
-pvperfPolicyInitDefault(pvperfPolicy *policy,
-                        unsigned int nr_vcpus)
+pvperfPolicyInit(pvperfPolicy *policy,
+                 const pvperfPolicyDefaults *defaults,
+                 unsigned int nr_vcpus)
 {
     if (nr_vcpus < 1)
         nr_vcpus = 1;
@@ -26,16 +40,21 @@ pvperfPolicyInitDefault(pvperfPolicy *policy,
     memset(policy, 0, sizeof(*policy));
 
     policy->on = 1;
-    policy->classes = 1U << PVPERF_CLASS_IPC |
-                      1U << PVPERF_CLASS_BRANCH |
-                      1U << PVPERF_CLASS_CACHE |
-                      1U << PVPERF_CLASS_VCPU;
-    policy->per_vcpu = PVPERF_DEFAULT_PER_VCPU;
+    policy->classes = defaults->classes;
+    policy->per_vcpu = defaults->per_vcpu;
     policy->max = pvperfPolicyDefaultMax(policy->per_vcpu, nr_vcpus);
-    policy->total_samples_sec = PVPERF_DEFAULT_SAMPLES_SEC * (uint64_t)nr_vcpus;
-    policy->requests_sec = PVPERF_DEFAULT_REQUESTS_SEC * (uint64_t)nr_vcpus;
-    policy->cpu_period_us = PVPERF_DEFAULT_CPU_PERIOD;
-    policy->cpu_quota_us = pvperfPolicyDefaultQuota(policy->cpu_period_us, nr_vcpus);
+    policy->total_samples_sec = defaults->samples_sec * nr_vcpus;
+    policy->requests_sec = defaults->requests_sec * nr_vcpus;
+    policy->cpu_quota_us = pvperfPolicyDefaultQuota(defaults, defaults->cpu_period_us, nr_vcpus);
+    policy->cpu_period_us = policy->cpu_quota_us ? defaults->cpu_period_us : 0;
+}
+
+
+void
+pvperfPolicyInitDefault(pvperfPolicy *policy,
+                        unsigned int nr_vcpus)
+{
+    pvperfPolicyInit(policy, &pvperfPolicyBuiltin, nr_vcpus);
 }
 
 
@@ -50,10 +69,15 @@ pvperfPolicyDefaultMax(uint32_t per_vcpu,
 
 
 uint64_t
-pvperfPolicyDefaultQuota(uint64_t period_us,
+pvperfPolicyDefaultQuota(const pvperfPolicyDefaults *defaults,
+                         uint64_t period_us,
                          unsigned int nr_vcpus)
 {
-    uint64_t quota = period_us * nr_vcpus / 8;
+    uint64_t quota;
+
+    if (defaults->cpu_quota_us == 0)
+        return 0;
+    quota = period_us * nr_vcpus * defaults->cpu_quota_us / defaults->cpu_period_us;
 
     /* Less than 1 ms the kernel refuses: one vCPU gets one fifth of a CPU. */
     return quota > PVPERF_MIN_CPU_QUOTA ? quota : PVPERF_MIN_CPU_QUOTA;

@@ -53,22 +53,51 @@ struct _pvperfPolicy {
 #define PVPERF_DEFAULT_SAMPLES_SEC 5000         /* per vCPU */
 #define PVPERF_DEFAULT_REQUESTS_SEC 200000      /* per vCPU */
 #define PVPERF_DEFAULT_CPU_PERIOD 5000
+#define PVPERF_DEFAULT_CPU_QUOTA 625            /* per vCPU: one eighth of a CPU */
 #define PVPERF_MIN_CPU_PERIOD 1000
 #define PVPERF_MAX_CPU_PERIOD 1000000
 #define PVPERF_MIN_CPU_QUOTA 1000
 #define PVPERF_MAX_CPU_QUOTA 17592186044415ULL
 
+/* What a host gives to an element that says nothing; *_sec and the quota are
+ * per vCPU. A quota of 0 is none. */
+typedef struct _pvperfPolicyDefaults pvperfPolicyDefaults;
+struct _pvperfPolicyDefaults {
+    uint32_t classes;
+    uint32_t per_vcpu;
+    uint64_t samples_sec;
+    uint64_t requests_sec;
+    uint64_t cpu_period_us;
+    uint64_t cpu_quota_us;
+};
+
+/* What a host gives that was told nothing. */
+extern const pvperfPolicyDefaults pvperfPolicyBuiltin;
+
 /* 4 events open per event that can count at once, up to PVPERF_MAX_IDS. */
 uint32_t pvperfPolicyDefaultMax(uint32_t per_vcpu,
                                 unsigned int nr_vcpus);
 
-/* One eighth of a CPU per vCPU, at least what the kernel takes. */
-uint64_t pvperfPolicyDefaultQuota(uint64_t period_us,
+/* The defaults' share of a CPU per vCPU in a period of this length, at least
+ * what the kernel takes. */
+uint64_t pvperfPolicyDefaultQuota(const pvperfPolicyDefaults *defaults,
+                                  uint64_t period_us,
                                   unsigned int nr_vcpus);
 
 /* The policy of the bare element on a VM of nr_vcpus maximum vCPUs. */
+void pvperfPolicyInit(pvperfPolicy *policy,
+                      const pvperfPolicyDefaults *defaults,
+                      unsigned int nr_vcpus);
 void pvperfPolicyInitDefault(pvperfPolicy *policy,
                              unsigned int nr_vcpus);
+
+/* The policy that bounds nothing but what the interface itself bounds. */
+void pvperfPolicyInitUnbounded(pvperfPolicy *policy);
+
+/* Lowers @policy to what both allow. 0 or, if the two raw lists have more in
+ * common than fits a list, -E2BIG; @policy then allows no raw event. */
+int pvperfPolicyLimit(pvperfPolicy *policy,
+                      const pvperfPolicy *bound);
 
 /* True if the list lets this raw config through. */
 bool pvperfPolicyAllowsRaw(const pvperfPolicy *policy,

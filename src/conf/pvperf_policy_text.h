@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pvperf_policy_text.h: policies as text for people and for a later reading.
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "pvperf_policy.h"
+
+/* What @granted has less of than @asked, such as "events max 64 (not 512),
+ * class cache denied"; NULL if nothing. */
+char *pvperfPolicyTextLowered(const pvperfPolicy *asked,
+                              const pvperfPolicy *granted);
+
+/* A <pvperf> that says all of it, so that its reading, on any host, gives the
+ * same policy again. */
+char *pvperfPolicyTextElement(const pvperfPolicy *policy);
