@@ -9,6 +9,7 @@
  */
 #include "pvperf_host_policy.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "pvperf_domain_priv.h"
@@ -28,9 +29,11 @@ pvperfHostPolicyNew(void)
 
     host->defaults = pvperfPolicyBuiltin;
     pvperfPolicyInitUnbounded(&host->ceiling);
-    for (i = 0; i < PVPERF_HOST_NR_KINDS; i++)
+    for (i = 0; i < PVPERF_HOST_NR_KINDS; i++) {
         host->named[i] = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                                (GDestroyNotify)pvperfDomainDefFree);
+        host->broken[i] = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    }
     return host;
 }
 
@@ -42,8 +45,10 @@ pvperfHostPolicyFree(pvperfHostPolicy *host)
 
     if (!host)
         return;
-    for (i = 0; i < PVPERF_HOST_NR_KINDS; i++)
+    for (i = 0; i < PVPERF_HOST_NR_KINDS; i++) {
         g_hash_table_unref(host->named[i]);
+        g_hash_table_unref(host->broken[i]);
+    }
     g_free(host->default_policy);
     g_free(host);
 }
@@ -111,6 +116,22 @@ pvperfHostPolicyAdd(pvperfHostPolicy *host,
 }
 
 
+void
+pvperfHostPolicyBroken(pvperfHostPolicy *host,
+                       pvperfHostKind kind,
+                       const char *name,
+                       const char *why,
+                       const pvperfHostPolicy *old)
+{
+    const pvperfDomainDef *def = old ? g_hash_table_lookup(old->named[kind], name) : NULL;
+    g_autofree char *text = def ? pvperfDomainDefFormat(def, true) : NULL;
+
+    g_hash_table_replace(host->broken[kind], g_strdup(name), g_strdup(why));
+    if (text)
+        pvperfHostPolicyAdd(host, kind, name, text, NULL);
+}
+
+
 char *
 pvperfHostPolicyNames(const pvperfHostPolicy *host,
                       pvperfHostKind kind)
@@ -132,7 +153,27 @@ pvperfEffectiveClear(pvperfEffective *effective)
 {
     g_clear_pointer(&effective->policy_name, g_free);
     g_clear_pointer(&effective->group_name, g_free);
-    g_clear_pointer(&effective->lowered, g_free);
+    g_clear_pointer(&effective->remarks, g_free);
+}
+
+
+static void
+hostPolicyRemark(GString *remarks,
+                 const char *format,
+                 ...) G_GNUC_PRINTF(2, 3);
+
+static void
+hostPolicyRemark(GString *remarks,
+                 const char *format,
+                 ...)
+{
+    va_list args;
+
+    if (remarks->len)
+        g_string_append(remarks, "; ");
+    va_start(args, format);
+    g_string_append_vprintf(remarks, format, args);
+    va_end(args);
 }
 
 
@@ -140,26 +181,32 @@ static const pvperfDomainDef *
 hostPolicyFind(const pvperfHostPolicy *host,
                pvperfHostKind kind,
                const char *name,
+               GString *remarks,
                GError **error)
 {
     const pvperfDomainDef *def = g_hash_table_lookup(host->named[kind], name);
+    const char *why = g_hash_table_lookup(host->broken[kind], name);
     g_autofree char *names = NULL;
 
-    if (def)
+    if (def) {
+        if (why)
+            hostPolicyRemark(remarks, "%s '%s' is as it was before: %s", kindNames[kind], name, why);
         return def;
+    }
     names = pvperfHostPolicyNames(host, kind);
-    pvperfConfSetError(error, PVPERF_CONF_ERROR_INVALID, 0,
-                       "this host has no %s '%s'; allowed: %s", kindNames[kind], name, names);
+    pvperfConfSetError(error, PVPERF_CONF_ERROR_INVALID, 0, why ?
+                       "this host's %s '%s' is wrong: %s" : "this host has no %s '%s'; allowed: %s",
+                       kindNames[kind], name, why ? why : names);
     return NULL;
 }
 
 
-/* Lowers @policy and says in @text, if that changed anything, by whom. */
+/* Lowers @policy and remarks, if that changed anything, by whom. */
 static bool
 hostPolicyBound(pvperfPolicy *policy,
                 const pvperfPolicy *bound,
                 const char *who,
-                GString *text,
+                GString *remarks,
                 GError **error)
 {
     const pvperfPolicy asked = *policy;
@@ -171,7 +218,7 @@ hostPolicyBound(pvperfPolicy *policy,
                                   "in common; allowed: up to %d", who, PVPERF_RAW_MAX, PVPERF_RAW_MAX);
     lowered = pvperfPolicyTextLowered(&asked, policy);
     if (lowered)
-        g_string_append_printf(text, "%s%s grants %s", text->len ? "; " : "", who, lowered);
+        hostPolicyRemark(remarks, "%s grants %s", who, lowered);
     return true;
 }
 
@@ -186,13 +233,13 @@ pvperfHostPolicyEffective(const pvperfHostPolicy *host,
     const char *name = def->policy ? def->policy : host->default_policy;
     const pvperfDomainDef *named = NULL;
     g_autofree char *who = name ? g_strdup_printf("policy '%s'", name) : NULL;
-    g_autoptr(GString) lowered = g_string_new(NULL);
+    g_autoptr(GString) remarks = g_string_new(NULL);
     pvperfPolicy policy;
     pvperfPolicy granted;
 
-    if (name && !(named = hostPolicyFind(host, PVPERF_HOST_POLICY, name, error)))
+    if (name && !(named = hostPolicyFind(host, PVPERF_HOST_POLICY, name, remarks, error)))
         return false;
-    if (def->group_name && !hostPolicyFind(host, PVPERF_HOST_GROUP, def->group_name, error))
+    if (def->group_name && !hostPolicyFind(host, PVPERF_HOST_GROUP, def->group_name, remarks, error))
         return false;
 
     pvperfPolicyInit(&granted, &host->defaults, nr_vcpus);
@@ -203,14 +250,14 @@ pvperfHostPolicyEffective(const pvperfHostPolicy *host,
 
     policy = granted;
     pvperfDomainDefOverlay(def, &host->defaults, nr_vcpus, &policy);
-    if ((named && !hostPolicyBound(&policy, &granted, who, lowered, error)) ||
-        !hostPolicyBound(&policy, &host->ceiling, "the host", lowered, error))
+    if ((named && !hostPolicyBound(&policy, &granted, who, remarks, error)) ||
+        !hostPolicyBound(&policy, &host->ceiling, "the host", remarks, error))
         return false;
 
     effective->policy = policy;
     effective->policy_name = g_strdup(name);
     effective->group_name = g_strdup(def->group_name);
-    effective->lowered = lowered->len ? g_string_free(g_steal_pointer(&lowered), FALSE) : NULL;
+    effective->remarks = remarks->len ? g_string_free(g_steal_pointer(&remarks), FALSE) : NULL;
     return true;
 }
 

@@ -25,6 +25,8 @@ struct _pvperfHostPolicy {
     pvperfPolicy ceiling;
     char *default_policy;       /* of elements that name none; or NULL */
     GHashTable *named[PVPERF_HOST_NR_KINDS]; /* name -> pvperfDomainDef */
+    GHashTable *broken[PVPERF_HOST_NR_KINDS]; /* name -> why it could not be read; it may be in named as
+                                               * it was before */
 };
 
 /* Built-in defaults, no ceiling, nothing named. */
@@ -43,6 +45,14 @@ bool pvperfHostPolicyAdd(pvperfHostPolicy *host,
                          const char *xml,
                          GError **error);
 
+/* What @name says is wrong, for the reason @why: what @old had, if anything,
+ * stays. */
+void pvperfHostPolicyBroken(pvperfHostPolicy *host,
+                            pvperfHostKind kind,
+                            const char *name,
+                            const char *why,
+                            const pvperfHostPolicy *old);
+
 /* The names of a kind, sorted and comma separated; "none" if there are none. */
 char *pvperfHostPolicyNames(const pvperfHostPolicy *host,
                             pvperfHostKind kind);
@@ -53,7 +63,8 @@ struct _pvperfEffective {
     pvperfPolicy policy;
     char *policy_name;          /* or NULL */
     char *group_name;           /* or NULL */
-    char *lowered;              /* what the element asks for and does not get, and by whom; or NULL */
+    char *remarks;              /* what the element asks for and does not get, and by whom; that
+                                 * its policy is the one of before; or NULL */
 };
 
 void pvperfEffectiveClear(pvperfEffective *effective);

@@ -44,10 +44,24 @@ numberGet(const pvperfPolicy *policy,
 }
 
 
+/* A limit of 0 is none; no burst is less than any. */
 static char *
-numberText(uint64_t value)
+numberText(const pvperfPolicyNumber *number,
+           uint64_t value)
 {
-    return value ? g_strdup_printf("%" G_GUINT64_FORMAT, value) : g_strdup("without limit");
+    if (value == 0 && number->offset != offsetof(pvperfPolicy, min_period))
+        return g_strdup(number->offset == offsetof(pvperfPolicy, total_samples_sec_max) ? "none" : "without limit");
+    return g_strdup_printf("%" G_GUINT64_FORMAT, value);
+}
+
+
+static char *
+textCPU(const pvperfPolicy *policy)
+{
+    if (policy->cpu_quota_us == 0)
+        return g_strdup("without limit");
+    return g_strdup_printf("%" G_GUINT64_FORMAT " in %" G_GUINT64_FORMAT,
+                           policy->cpu_quota_us, policy->cpu_period_us);
 }
 
 
@@ -72,31 +86,61 @@ textAdd(GString *text,
 
 
 static void
-textNumbers(GString *text,
-            const pvperfPolicy *asked,
-            const pvperfPolicy *granted)
+textClasses(GString *text,
+            const pvperfPolicy *from,
+            const pvperfPolicy *to)
 {
+    int i;
+
+    for (i = 0; i < PVPERF_NR_CLASSES; i++) {
+        if ((from->classes ^ to->classes) & 1U << i)
+            textAdd(text, "class %s %s", pvperfClassName(i), to->classes & 1U << i ? "allowed" : "denied");
+    }
+    if (from->classes & to->classes & 1U << PVPERF_CLASS_RAW &&
+        (from->nraw != to->nraw || memcmp(from->raw, to->raw, to->nraw * sizeof(to->raw[0])) != 0))
+        textAdd(text, "%u <raw> (%u)", to->nraw, from->nraw);
+}
+
+
+/* The length of a burst says nothing where there is none. */
+static bool
+textNumberMatters(const pvperfPolicyNumber *number,
+                  const pvperfPolicy *from,
+                  const pvperfPolicy *to)
+{
+    if (numberGet(from, number) == numberGet(to, number))
+        return false;
+    return number->offset != offsetof(pvperfPolicy, total_samples_sec_max_length) ||
+        (from->total_samples_sec_max && to->total_samples_sec_max);
+}
+
+
+/* What differs, as it is in @to; @word introduces what it is in @from. */
+static char *
+textDifference(const pvperfPolicy *from,
+               const pvperfPolicy *to,
+               const char *word)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
     size_t i;
 
+    if (!from->on != !to->on)
+        textAdd(text, "state %s", to->on ? "on" : "off");
+    textClasses(text, from, to);
     for (i = 0; i < G_N_ELEMENTS(numbers); i++) {
-        uint64_t want = numberGet(asked, &numbers[i]);
-        uint64_t have = numberGet(granted, &numbers[i]);
-        g_autofree char *not = numberText(want);
-        g_autofree char *is = numberText(have);
+        g_autofree char *was = numberText(&numbers[i], numberGet(from, &numbers[i]));
+        g_autofree char *is = numberText(&numbers[i], numberGet(to, &numbers[i]));
 
-        /* no burst is less than any; of the others 0 is the most */
-        if (want == have || (numbers[i].offset == offsetof(pvperfPolicy, total_samples_sec_max_length) &&
-                             granted->total_samples_sec_max != asked->total_samples_sec_max))
-            continue;
-        if (numbers[i].offset == offsetof(pvperfPolicy, total_samples_sec_max)) {
-            if (!have)
-                textAdd(text, "no total_samples_sec_max (not %s)", not);
-            else if (want)
-                textAdd(text, "%s %s (not %s)", numbers[i].name, is, not);
-            continue;
-        }
-        textAdd(text, "%s %s (not %s)", numbers[i].name, is, not);
+        if (textNumberMatters(&numbers[i], from, to))
+            textAdd(text, "%s %s (%s %s)", numbers[i].name, is, word, was);
     }
+    if (from->cpu_quota_us != to->cpu_quota_us || from->cpu_period_us != to->cpu_period_us) {
+        g_autofree char *was = textCPU(from);
+        g_autofree char *is = textCPU(to);
+
+        textAdd(text, "cputune quota %s (%s %s)", is, word, was);
+    }
+    return text->len ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
 }
 
 
@@ -104,27 +148,15 @@ char *
 pvperfPolicyTextLowered(const pvperfPolicy *asked,
                         const pvperfPolicy *granted)
 {
-    g_autoptr(GString) text = g_string_new(NULL);
-    int i;
+    return textDifference(asked, granted, "not");
+}
 
-    if (asked->on && !granted->on)
-        textAdd(text, "state off");
-    for (i = 0; i < PVPERF_NR_CLASSES; i++) {
-        if (asked->classes & ~granted->classes & 1U << i)
-            textAdd(text, "class %s denied", pvperfClassName(i));
-    }
-    if (granted->classes & 1U << PVPERF_CLASS_RAW &&
-        (asked->nraw != granted->nraw ||
-         memcmp(asked->raw, granted->raw, granted->nraw * sizeof(granted->raw[0])) != 0))
-        textAdd(text, "fewer raw events");
-    textNumbers(text, asked, granted);
-    if (asked->cpu_quota_us != granted->cpu_quota_us || asked->cpu_period_us != granted->cpu_period_us) {
-        g_autofree char *quota = numberText(asked->cpu_quota_us);
 
-        textAdd(text, "cputune quota %" G_GUINT64_FORMAT " of period %" G_GUINT64_FORMAT " (not %s)",
-                granted->cpu_quota_us, granted->cpu_period_us, quota);
-    }
-    return text->len ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+char *
+pvperfPolicyTextChanges(const pvperfPolicy *from,
+                        const pvperfPolicy *to)
+{
+    return textDifference(from, to, "was");
 }
 
 

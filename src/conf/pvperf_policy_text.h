@@ -13,6 +13,11 @@
 char *pvperfPolicyTextLowered(const pvperfPolicy *asked,
                               const pvperfPolicy *granted);
 
+/* What changed from one to the other, such as "events max 64 (was 512), class
+ * cache allowed"; NULL if nothing. */
+char *pvperfPolicyTextChanges(const pvperfPolicy *from,
+                              const pvperfPolicy *to);
+
 /* A <pvperf> that says all of it, so that its reading, on any host, gives the
  * same policy again. */
 char *pvperfPolicyTextElement(const pvperfPolicy *policy);

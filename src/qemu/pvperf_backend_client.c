@@ -98,15 +98,16 @@ pvperfBackendClientSendSession(pvperfBackendClient *client,
 }
 
 
-void
+bool
 pvperfBackendClientPolicy(pvperfBackendClient *client,
                           const pvperfPolicy *policy)
 {
     if (memcmp(&client->policy, policy, sizeof(*policy)) == 0)
-        return;
+        return false;
     client->policy = *policy;
     if (client->ready)
         pvperfBackendClientSendPolicy(client);
+    return client->ready;
 }
 
 

@@ -58,8 +58,9 @@ bool pvperfBackendClientReady(const pvperfBackendClient *client);
 /* Statistics as they were last answered. */
 const pvperfControlStats *pvperfBackendClientLastStats(const pvperfBackendClient *client);
 
-/* New limits; nothing is sent if they are the old ones. */
-void pvperfBackendClientPolicy(pvperfBackendClient *client,
+/* New limits; true if they were sent, which they are not if they are the old
+ * ones or the backend is not set up yet (it gets them then). */
+bool pvperfBackendClientPolicy(pvperfBackendClient *client,
                                const pvperfPolicy *policy);
 
 /* Everything the guest had open is void: a new random session. */

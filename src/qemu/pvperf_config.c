@@ -2,7 +2,8 @@
 /*
  * pvperf_config.c: the command line of virtpvperfd.
  *
- * The defaults are the paths that libvirt itself uses for the same kind of
+ * Only what cannot change while the daemon runs; limits and who may read stand
+ * in the file (pvperf_host_config.c). The defaults are the paths that libvirt itself uses for the same kind of
  * connection, so that nothing has to be configured on a normal host. With
  * --run-dir everything of ours moves below that directory, state included:
  * a second daemon for a test never touches the first one's records.
@@ -23,6 +24,7 @@ pvperfConfigFree(pvperfConfig *config)
     if (!config)
         return;
     g_free(config->uri);
+    g_free(config->file);
     g_free(config->run_dir);
     g_free(config->state_dir);
     g_free(config->qemu_run_dir);
@@ -53,6 +55,10 @@ pvperfConfigDefaults(pvperfConfig *config)
         config->uri = g_strdup(PVPERF_DEFAULT_URI);
     config->session = pvperfConfigUriIsSession(config->uri);
 
+    config->file_given = config->file != NULL;
+    if (!config->file)
+        config->file = g_build_filename(config->session ? g_get_user_config_dir() : PVPERF_SYSCONFDIR,
+                                        "libvirt", "virtpvperfd.conf", NULL);
     if (!config->state_dir) {
         if (config->run_dir)
             config->state_dir = g_build_filename(config->run_dir, "state", NULL);
@@ -92,6 +98,8 @@ pvperfConfigNew(int argc,
     const GOptionEntry entries[] = {
         { "uri", 'c', 0, G_OPTION_ARG_STRING, &config->uri,
           "libvirt connection (default " PVPERF_DEFAULT_URI ")", "URI" },
+        { "config", 'f', 0, G_OPTION_ARG_FILENAME, &config->file,
+          "configuration (default " PVPERF_SYSCONFDIR "/libvirt/virtpvperfd.conf)", "FILE" },
         { "run-dir", 0, 0, G_OPTION_ARG_FILENAME, &config->run_dir,
           "directory of our sockets", "DIR" },
         { "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &config->state_dir,
@@ -125,7 +133,7 @@ pvperfConfigNew(int argc,
         return NULL;
     }
 
-    config->manage_devices = g_strcmp0(manage, "manual") != 0;
+    config->manual = g_strcmp0(manage, "manual") == 0;
     config->verbose = verbose;
     config->version = version;
     pvperfConfigDefaults(config);

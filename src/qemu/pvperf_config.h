@@ -19,7 +19,9 @@ struct _pvperfConfig {
     char *state_dir;            /* records of devices given, see pvperf_record.h */
     char *qemu_run_dir;         /* libvirt's pid files and status XML */
     char *backend;              /* program */
-    bool manage_devices;        /* false: never change a domain's XML */
+    char *file;                 /* virtpvperfd.conf, see pvperf_host_config.h */
+    bool file_given;            /* and it has to be there */
+    bool manual;                /* never change a domain's XML, whatever the file says */
     bool verbose;
     bool version;               /* only print the version */
 

@@ -5,7 +5,8 @@
  * Stages, by name: options, logging, directories, libvirt's event loop, the
  * bus, its name, and then the driver: the name on the bus is what keeps two
  * daemons from serving the same domains. The daemon holds no state that a
- * restart would lose; it ends on SIGTERM and SIGINT and leaves backends alone.
+ * restart would lose; it ends on SIGTERM and SIGINT and leaves backends alone,
+ * and reads its configuration again on SIGHUP.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -42,6 +43,14 @@ pvperfDaemonFail(pvperfDaemon *daemon,
     g_critical("%s", message);
     daemon->status = EXIT_FAILURE;
     g_main_loop_quit(daemon->loop);
+}
+
+
+static gboolean
+pvperfDaemonOnReload(gpointer opaque)
+{
+    pvperfDriverReload(((pvperfDaemon *)opaque)->driver);
+    return G_SOURCE_CONTINUE;
 }
 
 
@@ -168,15 +177,20 @@ static bool
 pvperfDaemonPrepare(pvperfDaemon *daemon,
                     GError **error)
 {
+    const pvperfConfig *config = daemon->config;
+    g_autoptr(pvperfHostConfig) host_config = NULL;
+
     xmlInitParser();
     signal(SIGPIPE, SIG_IGN);
     pvperfDaemonRaiseLimits();
-    if (!pvperfConfigPrepareDirs(daemon->config, error) ||
+    host_config = pvperfHostConfigLoad(config->file, config->file_given, NULL, error);
+    if (!host_config ||
+        !pvperfConfigPrepareDirs(config, error) ||
         !pvperfLibvirtInit(error) ||
         !pvperfDaemonConnectBus(daemon, error))
         return false;
     daemon->loop = g_main_loop_new(NULL, FALSE);
-    daemon->driver = pvperfDriverNew(daemon->config, &driverHandlers, daemon);
+    daemon->driver = pvperfDriverNew(config, g_steal_pointer(&host_config), &driverHandlers, daemon);
     daemon->dbus = pvperfDBusNew(daemon->bus, daemon->driver, error);
     return daemon->dbus != NULL;
 }
@@ -187,6 +201,7 @@ pvperfDaemonRun(pvperfDaemon *daemon)
 {
     guint terminate = g_unix_signal_add(SIGTERM, pvperfDaemonOnSignal, daemon);
     guint interrupt = g_unix_signal_add(SIGINT, pvperfDaemonOnSignal, daemon);
+    guint reload = g_unix_signal_add(SIGHUP, pvperfDaemonOnReload, daemon);
 
     daemon->name = g_bus_own_name_on_connection(daemon->bus, PVPERF_DBUS_NAME,
                                                 G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE,
@@ -196,6 +211,7 @@ pvperfDaemonRun(pvperfDaemon *daemon)
     g_bus_unown_name(daemon->name);
     g_source_remove(terminate);
     g_source_remove(interrupt);
+    g_source_remove(reload);
 }
 
 

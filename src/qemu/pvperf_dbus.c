@@ -49,21 +49,21 @@ struct _pvperfDBusQuestion {
 static pvperfDomainView *
 pvperfDBusView(pvperfDomain *dom)
 {
-    const pvperfDomainDef *def = pvperfDomainElement(dom);
-    const pvperfReading *reading = dom->reading;
-    const pvperfDomainXML *xml = reading->live ? reading->live : reading->config;
+    const pvperfPolicy *policy = pvperfDomainPolicy(dom);
     pvperfDomainView *view = g_new0(pvperfDomainView, 1);
 
     view->name = g_strdup(pvperfDomainName(dom));
     view->uuid = g_strdup(dom->uuid);
-    view->id = reading->id;
+    view->id = dom->reading->id;
     view->state = pvperfDomainStateName(dom->state);
     view->reason = g_strdup(dom->reason);
     view->migratable = pvperfDomainMigratable(dom);
     view->differs = pvperfDomainDiffers(dom);
     view->serves = dom->client && pvperfBackendClientReady(dom->client);
-    if (def)
-        pvperfDomainDefPolicy(def, xml->max_vcpus, &view->policy);
+    if (policy)
+        view->policy = *policy;
+    view->policy_name = g_strdup(dom->effective.policy_name);
+    view->group_name = g_strdup(dom->effective.group_name);
     return view;
 }
 

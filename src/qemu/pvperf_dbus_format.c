@@ -28,6 +28,8 @@ pvperfDomainViewFree(pvperfDomainView *view)
     g_free(view->name);
     g_free(view->uuid);
     g_free(view->reason);
+    g_free(view->policy_name);
+    g_free(view->group_name);
     g_free(view);
 }
 
@@ -44,10 +46,25 @@ pvperfDBusDriver(const pvperfControlStats *stats)
 }
 
 
+/* Why; and how much more is open than max allows since it was lowered. */
+static char *
+pvperfDBusReason(const pvperfDomainView *view)
+{
+    uint32_t open = view->stats.open;
+    uint32_t max = view->policy.max;
+
+    if (!view->serves || open <= max)
+        return g_strdup(view->reason);
+    return g_strdup_printf("%s%s%u events are open, %u more than events max, which was lowered to %u",
+                           view->reason, *view->reason ? "; " : "", open, open - max, max);
+}
+
+
 GVariant *
 pvperfDBusFormatDomain(const pvperfDomainView *view)
 {
     g_autofree char *driver = pvperfDBusDriver(&view->stats);
+    g_autofree char *reason = pvperfDBusReason(view);
     GVariantDict dict;
 
     g_variant_dict_init(&dict, NULL);
@@ -55,7 +72,9 @@ pvperfDBusFormatDomain(const pvperfDomainView *view)
     g_variant_dict_insert(&dict, "uuid", "s", view->uuid);
     g_variant_dict_insert(&dict, "id", "i", view->id);
     g_variant_dict_insert(&dict, "state", "s", view->state);
-    g_variant_dict_insert(&dict, "reason", "s", view->reason);
+    g_variant_dict_insert(&dict, "reason", "s", reason);
+    g_variant_dict_insert(&dict, "policy", "s", view->policy_name ? view->policy_name : "");
+    g_variant_dict_insert(&dict, "group", "s", view->group_name ? view->group_name : "");
     g_variant_dict_insert(&dict, "migratable", "b", view->migratable);
     g_variant_dict_insert(&dict, "differs", "b", view->differs);
     g_variant_dict_insert(&dict, "open", "u", view->stats.open);

@@ -18,6 +18,8 @@ struct _pvperfDomainView {
     int id;
     const char *state;
     char *reason;
+    char *policy_name;          /* or NULL */
+    char *group_name;           /* or NULL */
     bool migratable;
     bool differs;
     bool serves;                /* a backend was asked */

@@ -42,6 +42,9 @@ pvperfDomainFree(pvperfDomain *dom)
     pvperfProcessFree(dom->process);
     pvperfReadingFree(dom->reading);
     pvperfPeerUnref(dom->peer);
+    pvperfEffectiveClear(&dom->effective);
+    g_free(dom->policy_error);
+    g_free(dom->kept);
     g_free(dom->backend_error);
     g_free(dom->attempted);
     g_free(dom->attempt_error);
@@ -74,8 +77,7 @@ pvperfDomainXMLDef(const pvperfDomainXML *xml)
 }
 
 
-/* The XML whose element counts now. */
-static const pvperfDomainXML *
+const pvperfDomainXML *
 pvperfDomainXMLThatCounts(const pvperfDomain *dom)
 {
     const pvperfReading *reading = dom->reading;
@@ -148,7 +150,7 @@ pvperfDomainDeviceFacts(const pvperfDomain *dom,
 
     memset(facts, 0, sizeof(*facts));
     facts->persistent = reading->persistent;
-    facts->auto_manage = dom->host->config->manage_devices;
+    facts->auto_manage = !dom->host->config->manual && dom->host->host_config->manage_devices;
     facts->keeper = dom->host->keeper;
     facts->record = dom->record;
     facts->attempted = reading->digest && g_strcmp0(dom->attempted, reading->digest) == 0;
@@ -247,8 +249,7 @@ pvperfDomainDeviceDone(pvperfDomain *dom,
 
 /* ---- what people see ---- */
 
-/* Why the element that counts is wrong. */
-static char *
+char *
 pvperfDomainInvalidReason(const pvperfDomain *dom)
 {
     const pvperfDomainXML *xml = pvperfDomainXMLThatCounts(dom);
@@ -275,7 +276,8 @@ static char *
 pvperfDomainReason(const pvperfDomain *dom)
 {
     if (dom->state == PVPERF_DOMAIN_INVALID)
-        return pvperfDomainInvalidReason(dom);
+        return g_strdup_printf("%s%s", dom->policy_error,
+                               dom->in_force ? "; what was in force before stays in force" : "");
     return g_strdup_printf("its backend %s; it is started again",
                            dom->backend_error ? dom->backend_error : "ended");
 }
@@ -286,15 +288,14 @@ pvperfDomainFactsGet(const pvperfDomain *dom,
                      pvperfDomainFacts *facts)
 {
     const pvperfReading *reading = dom->reading;
-    const pvperfDomainDef *def = pvperfDomainElement(dom);
 
     memset(facts, 0, sizeof(*facts));
     facts->active = reading->active;
     facts->running = reading->running;
     facts->persistent = reading->persistent;
-    facts->invalid = !def;
+    facts->invalid = dom->policy_error != NULL;
     facts->live_element = pvperfDomainXMLHasElement(reading->live);
-    facts->off = def && def->state == PVPERF_TRISTATE_NO;
+    facts->off = dom->in_force && !dom->effective.policy.on;
     facts->live_devices = reading->live ? reading->live->device.count : 0;
     facts->short_device = facts->live_devices == 1 &&
         reading->live->device.vectors < reading->live->max_vcpus;
@@ -332,6 +333,9 @@ pvperfDomainUpdateState(pvperfDomain *dom)
     if (!reason) {
         dom->state = state;
         reason = pvperfDomainReason(dom);
+    } else if (!*reason && dom->in_force && dom->effective.remarks) {
+        g_free(reason);
+        reason = g_strdup(dom->effective.remarks);
     }
     if (was_listed && state == dom->state && strcmp(reason, dom->reason) == 0)
         return;
@@ -349,6 +353,7 @@ pvperfDomainUpdateState(pvperfDomain *dom)
 void
 pvperfDomainUpdate(pvperfDomain *dom)
 {
+    pvperfDomainUpdatePolicy(dom);
     pvperfDomainUpdateBackend(dom);
     pvperfDomainUpdateDevice(dom);
     pvperfDomainUpdateState(dom);

@@ -18,6 +18,7 @@
 #include "pvperf_device.h"
 #include "pvperf_domain_reading.h"
 #include "pvperf_domain_state.h"
+#include "pvperf_host_config.h"
 #include "pvperf_peer.h"
 #include "pvperf_process.h"
 
@@ -27,6 +28,7 @@ typedef struct _pvperfDomain pvperfDomain;
 typedef struct _pvperfDomainHost pvperfDomainHost;
 struct _pvperfDomainHost {
     const pvperfConfig *config;
+    const pvperfHostConfig *host_config; /* as last read */
     bool keeper;                /* pvperf-ivshmem is there */
     uint32_t classes_available;
     gpointer opaque;
@@ -60,11 +62,17 @@ struct _pvperfDomain {
     pvperfBackendState backend;
     pvperfProcess *process;
     pvperfBackendClient *client;
-    pvperfPolicy policy;
     char *backend_error;        /* how it ended, or why it did not start */
     unsigned int failures;
     gint64 started;             /* monotonic time of the last start */
     guint timer;
+
+    /* policy */
+    bool in_force;              /* the effective one is; it may be from before a change that was refused */
+    int in_force_id;            /* of the domain when it came into force */
+    pvperfEffective effective;
+    char *policy_error;         /* why the element that counts is refused, or NULL */
+    char *kept;                 /* what stands in the file beside the backend */
 
     /* device */
     pvperfRecord record;
@@ -84,6 +92,9 @@ pvperfDomain *pvperfDomainNew(const char *uuid,
 void pvperfDomainFree(pvperfDomain *dom);
 
 const char *pvperfDomainName(const pvperfDomain *dom);
+
+/* What is in force, NULL if nothing is. */
+const pvperfPolicy *pvperfDomainPolicy(const pvperfDomain *dom);
 
 /* The element that counts: the live one of an active domain, else the
  * persistent one; NULL if none is valid. */

@@ -101,6 +101,7 @@ pvperfDomainOnEnded(pvperfProcess *process,
     pvperfDomainBackendError(dom, "%s", how);
     g_clear_pointer(&dom->client, pvperfBackendClientFree);
     g_clear_pointer(&dom->process, pvperfProcessFree);
+    pvperfDomainPolicyDrop(dom);
     /* with its QEMU: nothing failed, and the keeper is about to tell */
     if (dom->backend == PVPERF_BACKEND_UP && dom->peer &&
         !pvperfIdentityAlive(dom->peer->pidfd))
@@ -124,7 +125,7 @@ pvperfDomainConnect(pvperfDomain *dom)
     g_autoptr(GError) error = NULL;
 
     dom->client = pvperfBackendClientNew(pvperfProcessSocket(dom->process), dom->peer,
-                                         &dom->policy, dom->host->classes_available,
+                                         &dom->effective.policy, dom->host->classes_available,
                                          &backendHandlers, dom, &error);
     if (!dom->client)
         pvperfDomainBackendError(dom, "cannot be used: %s", error->message);
@@ -215,7 +216,7 @@ pvperfDomainWantsBackend(const pvperfDomain *dom)
 {
     const pvperfReading *reading = dom->reading;
 
-    if (!reading || !reading->active || !dom->peer || !pvperfDomainElement(dom) ||
+    if (!reading || !reading->active || !dom->peer || !dom->in_force ||
         reading->live->place == PVPERF_PLACE_NONE || reading->live->device.count != 1)
         return false;
     /* a domain that is being restored or came by migration is paused until its
@@ -230,12 +231,11 @@ pvperfDomainUpdateBackend(pvperfDomain *dom)
 {
     bool wanted = pvperfDomainWantsBackend(dom);
 
-    if (wanted) {
-        pvperfDomainDefPolicy(pvperfDomainElement(dom), dom->reading->live->max_vcpus, &dom->policy);
-        if (dom->client)
-            pvperfBackendClientPolicy(dom->client, &dom->policy);
-    }
+    if (wanted && dom->client)
+        pvperfDomainPolicySend(dom);
     pvperfDomainEvent(dom, wanted ? PVPERF_EVENT_WANTED : PVPERF_EVENT_UNWANTED);
+    if (wanted && dom->process)
+        pvperfDomainPolicyKeep(dom);
 }
 
 

@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pvperf_domain_priv.h: shared by pvperf_domain.c (what is known and seen) and
- * pvperf_domain_backend.c (the backend's life).
+ * pvperf_domain_priv.h: shared by pvperf_domain.c (what is known and seen),
+ * pvperf_domain_policy.c (what is in force) and pvperf_domain_backend.c (the
+ * backend's life).
  */
 #pragma once
 
 #include "pvperf_domain.h"
+
+/* The XML whose element counts now, or NULL. */
+const pvperfDomainXML *pvperfDomainXMLThatCounts(const pvperfDomain *dom);
+
+/* Why the element that counts is wrong in itself. */
+char *pvperfDomainInvalidReason(const pvperfDomain *dom);
+
+/* What is in force: find out; tell the backend; write down for a daemon that
+ * comes after this one, and not any more. */
+void pvperfDomainUpdatePolicy(pvperfDomain *dom);
+void pvperfDomainPolicySend(pvperfDomain *dom);
+void pvperfDomainPolicyKeep(pvperfDomain *dom);
+void pvperfDomainPolicyDrop(pvperfDomain *dom);
 
 /* Whether a backend is wanted, and with which policy: tell the lifecycle. */
 void pvperfDomainUpdateBackend(pvperfDomain *dom);

@@ -19,6 +19,7 @@
 
 struct _pvperfDriver {
     const pvperfConfig *config;
+    pvperfHostConfig *host_config;
     pvperfDriverHandlers handlers;
     gpointer opaque;
     pvperfCapabilities caps;
@@ -334,15 +335,18 @@ static const pvperfLibvirtHandlers libvirtHandlers = {
 
 pvperfDriver *
 pvperfDriverNew(const pvperfConfig *config,
+                pvperfHostConfig *host_config,
                 const pvperfDriverHandlers *handlers,
                 gpointer opaque)
 {
     pvperfDriver *driver = g_new0(pvperfDriver, 1);
 
     driver->config = config;
+    driver->host_config = host_config;
     driver->handlers = *handlers;
     driver->opaque = opaque;
     driver->host.config = config;
+    driver->host.host_config = host_config;
     driver->host.opaque = driver;
     driver->host.device = pvperfDriverOnDevice;
     driver->host.changed = pvperfDriverOnChanged;
@@ -372,11 +376,38 @@ pvperfDriverFree(pvperfDriver *driver)
     g_hash_table_unref(driver->domains);
     pvperfKeeperClientFree(driver->keeper);
     g_clear_handle_id(&driver->forget, g_source_remove);
+    pvperfHostConfigFree(driver->host_config);
     g_free(driver);
 }
 
 
+void
+pvperfDriverReload(pvperfDriver *driver)
+{
+    const pvperfConfig *config = driver->config;
+    g_autoptr(GError) error = NULL;
+    pvperfHostConfig *next = pvperfHostConfigLoad(config->file, config->file_given, driver->host_config, &error);
+
+    if (!next) {
+        g_warning("nothing is changed, because the configuration is wrong: %s", error->message);
+        return;
+    }
+    g_message("configuration, policies and groups are read again");
+    pvperfHostConfigFree(driver->host_config);
+    driver->host_config = next;
+    driver->host.host_config = next;
+    pvperfDriverUpdateAll(driver);
+}
+
+
 /* ---- what D-Bus asks ---- */
+
+const pvperfHostConfig *
+pvperfDriverHostConfig(const pvperfDriver *driver)
+{
+    return driver->host_config;
+}
+
 
 const pvperfConfig *
 pvperfDriverConfig(const pvperfDriver *driver)

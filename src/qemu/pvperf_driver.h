@@ -31,8 +31,9 @@ struct _pvperfDriverHandlers {
     void (*connections)(gpointer opaque);
 };
 
-/* Nothing runs yet; libvirt must be initialised. */
+/* Nothing runs yet; libvirt must be initialised. Takes over @host_config. */
 pvperfDriver *pvperfDriverNew(const pvperfConfig *config,
+                              pvperfHostConfig *host_config,
                               const pvperfDriverHandlers *handlers,
                               gpointer opaque);
 
@@ -41,6 +42,11 @@ void pvperfDriverFree(pvperfDriver *driver);
 
 void pvperfDriverStart(pvperfDriver *driver);
 
+/* Read virtpvperfd.conf, policies and groups again; every domain is looked at
+ * anew. What is wrong is logged and stays as it was. */
+void pvperfDriverReload(pvperfDriver *driver);
+
+const pvperfHostConfig *pvperfDriverHostConfig(const pvperfDriver *driver);
 const pvperfConfig *pvperfDriverConfig(const pvperfDriver *driver);
 bool pvperfDriverLibvirtConnected(const pvperfDriver *driver);
 bool pvperfDriverIvshmemConnected(const pvperfDriver *driver);

@@ -22,7 +22,7 @@ struct _Row {
     const char *ceiling;
     const char *element;
     const char *expected;       /* differences from the bare element's policy; or "error: ..." */
-    const char *lowered;
+    const char *remarks;
 };
 
 #define RAW(list) "<class name='raw' allow='yes'>" list "</class>"
@@ -90,19 +90,20 @@ static const Row rows[] = {
       "policy 'gold' grants class raw denied" },
     { "<pvperf>" RAW("<raw config='0x1c2' mask='0xffff'/>") "</pvperf>", NULL,
       "<pvperf policy='gold'>" RAW("<raw config='0xc2' mask='0xff'/><raw config='0xc4' mask='0xff'/>") "</pvperf>",
-      "classes=ipc+branch+cache+vcpu+raw raw=1c2/ffff", "policy 'gold' grants fewer raw events" },
+      "classes=ipc+branch+cache+vcpu+raw raw=1c2/ffff", "policy 'gold' grants 1 <raw> (2)" },
     { "<pvperf>" RAW("<raw config='0x1c2' mask='0xffff'/>") "</pvperf>", NULL,
       "<pvperf policy='gold'>" RAW("<raw config='0xc4' mask='0xff'/>") "</pvperf>",
       "", "policy 'gold' grants class raw denied" },
     { "<pvperf>" SAMPLES(SEC("100")) "</pvperf>", NULL,
       "<pvperf policy='gold'>" SAMPLES(SEC("50") SEC_MAX("200")) "</pvperf>", "samples=50/0/0",
-      "policy 'gold' grants no total_samples_sec_max (not 200)" },
+      "policy 'gold' grants total_samples_sec_max none (not 200)" },
     { "<pvperf>" SAMPLES(SEC("100") SEC_MAX("150")) "</pvperf>", NULL,
       "<pvperf policy='gold'>" SAMPLES(SEC("0")) "</pvperf>", "samples=100/150/1",
       "policy 'gold' grants total_samples_sec 100 (not without limit)" },
     { "<pvperf>" SAMPLES(SEC("100") SEC_MAX("150") SEC_LENGTH("2")) "</pvperf>", NULL,
       "<pvperf policy='gold'>" SAMPLES(SEC("200") SEC_MAX("400") SEC_LENGTH("9")) "</pvperf>", "samples=100/150/2",
-      "policy 'gold' grants total_samples_sec 100 (not 200), total_samples_sec_max 150 (not 400)" },
+      "policy 'gold' grants total_samples_sec 100 (not 200), total_samples_sec_max 150 (not 400), "
+      "total_samples_sec_max_length 2 (not 9)" },
     { "<pvperf><requests_sec>10</requests_sec></pvperf>", NULL,
       "<pvperf policy='gold'><requests_sec>0</requests_sec></pvperf>", "requests_sec=10",
       "policy 'gold' grants requests_sec 10 (not without limit)" },
@@ -111,10 +112,10 @@ static const Row rows[] = {
       "policy 'gold' grants min_period 100 (not 10)" },
     { "<pvperf>" CPU("10000", "5000") "</pvperf>", NULL,
       "<pvperf policy='gold'>" CPU("100000", "60000") "</pvperf>", "cpu=5000/10000",
-      "policy 'gold' grants cputune quota 5000 of period 10000 (not 60000)" },
+      "policy 'gold' grants cputune quota 5000 in 10000 (not 60000 in 100000)" },
     { "<pvperf>" CPU("10000", "5000") "</pvperf>", NULL,
       "<pvperf policy='gold'>" CPU("10000", "0") "</pvperf>", "cpu=5000/10000",
-      "policy 'gold' grants cputune quota 5000 of period 10000 (not without limit)" },
+      "policy 'gold' grants cputune quota 5000 in 10000 (not without limit)" },
 
     /* ceilings bind the policy silently, the element aloud, and defaults, too */
     { NULL, "max=50", "<pvperf/>", "max=50", NULL },
@@ -125,7 +126,7 @@ static const Row rows[] = {
       "max=30", "policy 'gold' grants events max 30 (not 60)" },
     { NULL, "samples=10", "<pvperf/>", "samples=10/0/0", NULL },
     { NULL, "samples=10", "<pvperf>" SAMPLES(SEC("5") SEC_MAX("7")) "</pvperf>", "samples=5/0/0",
-      "the host grants no total_samples_sec_max (not 7)" },
+      "the host grants total_samples_sec_max none (not 7)" },
     { NULL, "requests=10", "<pvperf><requests_sec>0</requests_sec></pvperf>", "requests_sec=10",
       "the host grants requests_sec 10 (not without limit)" },
     { NULL, "per_vcpu=2", "<pvperf><events per_vcpu='4'/></pvperf>", "max=32 per_vcpu=2",
@@ -254,7 +255,7 @@ testRow(gconstpointer data)
     else
         found = g_strdup_printf("error: %s", error->message);
     g_assert_cmpstr(found, ==, row->expected);
-    g_assert_cmpstr(effective.lowered, ==, row->lowered);
+    g_assert_cmpstr(effective.remarks, ==, row->remarks);
     if (!error) {
         /* the text says all of it, and limiting again changes nothing */
         g_autofree char *text = pvperfPolicyTextElement(&effective.policy);
@@ -375,6 +376,29 @@ testAdd(void)
 }
 
 
+/* A reading that failed: the one of before stays, and it is said. */
+static void
+testBroken(void)
+{
+    g_autoptr(pvperfHostPolicy) old = pvperfHostPolicyNew();
+    g_autoptr(pvperfHostPolicy) host = pvperfHostPolicyNew();
+    g_autoptr(pvperfDomainDef) def = pvperfDomainDefParseString("<pvperf policy='gold'/>", NULL);
+    g_autoptr(GError) error = NULL;
+    pvperfEffective effective;
+
+    pvperfHostPolicyBroken(host, PVPERF_HOST_POLICY, "gold", "line 1: no", old);
+    g_assert_false(pvperfHostPolicyEffective(host, def, VCPUS, &effective, &error));
+    g_assert_cmpstr(error->message, ==, "this host's policy 'gold' is wrong: line 1: no");
+
+    g_assert_true(pvperfHostPolicyAdd(old, PVPERF_HOST_POLICY, "gold", "<pvperf><events max='9'/></pvperf>", NULL));
+    pvperfHostPolicyBroken(host, PVPERF_HOST_POLICY, "gold", "line 1: no", old);
+    g_assert_true(pvperfHostPolicyEffective(host, def, VCPUS, &effective, NULL));
+    g_assert_cmpuint(effective.policy.max, ==, 9);
+    g_assert_cmpstr(effective.remarks, ==, "policy 'gold' is as it was before: line 1: no");
+    pvperfEffectiveClear(&effective);
+}
+
+
 /* Two lists that meet in more than a list holds. */
 static void
 testRawTooMany(void)
@@ -415,6 +439,7 @@ main(int argc,
     g_test_add_func("/host-policy/default-policy", testDefaultPolicy);
     g_test_add_func("/host-policy/defaults", testDefaults);
     g_test_add_func("/host-policy/add", testAdd);
+    g_test_add_func("/host-policy/broken", testBroken);
     g_test_add_func("/host-policy/raw-too-many", testRawTooMany);
 
     return g_test_run();

@@ -18,24 +18,24 @@ static const struct {
     const char *run_dir;
     const char *state_dir;
     const char *qemu_run_dir;
-    bool manage;
+    bool manual;
 } cases[] = {
     { "", "qemu:///system", false, "/run/libvirt/pvperf", "/var/lib/libvirt/pvperf",
-      "/run/libvirt/qemu", true },
+      "/run/libvirt/qemu", false },
     { "--uri qemu:///session", "qemu:///session", true, RUNTIME "/libvirt/pvperf",
-      DATA "/libvirt/pvperf", RUNTIME "/libvirt/qemu/run", true },
+      DATA "/libvirt/pvperf", RUNTIME "/libvirt/qemu/run", false },
     { "--uri qemu+unix:///session?socket=/x", "qemu+unix:///session?socket=/x", true,
-      RUNTIME "/libvirt/pvperf", DATA "/libvirt/pvperf", RUNTIME "/libvirt/qemu/run", true },
+      RUNTIME "/libvirt/pvperf", DATA "/libvirt/pvperf", RUNTIME "/libvirt/qemu/run", false },
     { "--uri test:///default", "test:///default", false, "/run/libvirt/pvperf",
-      "/var/lib/libvirt/pvperf", "/run/libvirt/qemu", true },
-    { "--uri test:///sessions", "test:///sessions", false, "/run/libvirt/pvperf",
-      "/var/lib/libvirt/pvperf", "/run/libvirt/qemu", true },
-    { "--run-dir /r", "qemu:///system", false, "/r", "/r/state", "/run/libvirt/qemu", true },
-    { "--run-dir /r --state-dir /s --qemu-run-dir /q", "qemu:///system", false, "/r", "/s", "/q", true },
-    { "--manage-devices manual", "qemu:///system", false, "/run/libvirt/pvperf",
       "/var/lib/libvirt/pvperf", "/run/libvirt/qemu", false },
-    { "--manage-devices=auto", "qemu:///system", false, "/run/libvirt/pvperf",
+    { "--uri test:///sessions", "test:///sessions", false, "/run/libvirt/pvperf",
+      "/var/lib/libvirt/pvperf", "/run/libvirt/qemu", false },
+    { "--run-dir /r", "qemu:///system", false, "/r", "/r/state", "/run/libvirt/qemu", false },
+    { "--run-dir /r --state-dir /s --qemu-run-dir /q", "qemu:///system", false, "/r", "/s", "/q", false },
+    { "--manage-devices manual", "qemu:///system", false, "/run/libvirt/pvperf",
       "/var/lib/libvirt/pvperf", "/run/libvirt/qemu", true },
+    { "--manage-devices=auto", "qemu:///system", false, "/run/libvirt/pvperf",
+      "/var/lib/libvirt/pvperf", "/run/libvirt/qemu", false },
 };
 
 static const struct {
@@ -81,7 +81,7 @@ testCases(void)
         g_assert_cmpstr(config->run_dir, ==, cases[i].run_dir);
         g_assert_cmpstr(config->state_dir, ==, cases[i].state_dir);
         g_assert_cmpstr(config->qemu_run_dir, ==, cases[i].qemu_run_dir);
-        g_assert_cmpint(config->manage_devices, ==, cases[i].manage);
+        g_assert_cmpint(config->manual, ==, cases[i].manual);
         g_assert_cmpstr(config->ivshmem_socket, ==, ivshmem);
         g_assert_cmpstr(config->keeper_socket, ==, keeper);
         g_assert_cmpstr(config->backend_dir, ==, backend);

@@ -32,6 +32,7 @@ testListDomains(testDaemon *test)
         const char *type;
     } keys[] = {
         { "name", "s" }, { "uuid", "s" }, { "id", "i" }, { "state", "s" }, { "reason", "s" },
+        { "policy", "s" }, { "group", "s" },
         { "migratable", "b" }, { "differs", "b" }, { "open", "u" }, { "max", "u" }, { "driver", "s" },
     };
     guint32 max;

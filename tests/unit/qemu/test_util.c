@@ -57,7 +57,7 @@ testFile(const char *dir,
     g_autoptr(GError) error = NULL;
 
     g_assert_cmpint(g_mkdir_with_parents(parent, 0755), ==, 0);
-    g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0644, &error);
+    g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &error);
     g_assert_no_error(error);
 }
 
