@@ -3,7 +3,9 @@
  * pvperf_log.c: GLib's log writer of the daemon.
  *
  * A line is written with one write, so that lines of daemon and backends,
- * which share stderr, do not mix.
+ * which share stderr, do not mix. A message with an id (MESSAGE_ID: the audit) is
+ * always written, and goes to the journal with its fields if stderr is the
+ * journal.
  */
 #include "pvperf_log.h"
 
@@ -42,6 +44,7 @@ pvperfLogWrite(GLogLevelFlags level,
 {
     const char *message = "";
     bool ours = true;
+    bool fields_matter = false;
     const char *name;
     const char *priority = pvperfLogPriority(level, &name);
     g_autofree char *line = NULL;
@@ -53,8 +56,13 @@ pvperfLogWrite(GLogLevelFlags level,
         /* libraries name their domain, we have none */
         if (strcmp(fields[i].key, "GLIB_DOMAIN") == 0)
             ours = false;
+        if (strcmp(fields[i].key, "MESSAGE_ID") == 0)
+            fields_matter = true;
     }
-    if (level & (G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG) && !(logVerbose && ours))
+    if (level & (G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG) && !(logVerbose && ours) && !fields_matter)
+        return G_LOG_WRITER_HANDLED;
+    if (logJournal && fields_matter &&
+        g_log_writer_journald(level, fields, nfields, NULL) == G_LOG_WRITER_HANDLED)
         return G_LOG_WRITER_HANDLED;
 
     line = g_strdup_printf("%svirtpvperfd: %s%s\n",

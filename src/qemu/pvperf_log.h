@@ -5,7 +5,8 @@
  *
  * Everybody else calls GLib: g_warning for what the operator should act on,
  * g_message for what changed (devices, backends, connections), g_info for
- * steps that only --verbose shows.
+ * steps that only --verbose shows. What programs are to read has fields and a
+ * MESSAGE_ID (g_log_structured), and is written at every level.
  */
 #pragma once
 
