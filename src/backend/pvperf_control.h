@@ -40,6 +40,7 @@ typedef enum {
     PVPERF_CONTROL_OPEN,        /* broker: open these events, as one group, on a vCPU's thread */
     PVPERF_CONTROL_EVENTS,
     PVPERF_CONTROL_STATS,
+    PVPERF_CONTROL_REFUSED,     /* the guest was refused something; nobody answers it */
 } pvperfControlType;
 
 typedef struct _pvperfControlHeader pvperfControlHeader;
@@ -176,6 +177,29 @@ struct _pvperfControlSampling {
     uint64_t host_throttles;    /* times one was stopped by the host kernel's own limit */
 };
 
+/* Refusals of one reason, over the life of the backend: the last of them, and
+ * how many a daemon has been told of, by REFUSED or STATS, before this message:
+ * one that is new goes on from there. */
+typedef struct _pvperfControlRefusal pvperfControlRefusal;
+struct _pvperfControlRefusal {
+    uint64_t told;
+    uint64_t raw_config;        /* of the entry "raw", else 0 */
+    uint64_t limit;             /* the limit that said no; 0 if it has no number */
+    int32_t event;              /* pvperfEventIndex, or PVPERF_EVENT_NONE: not known */
+    uint32_t pad;
+};
+
+/* At a reason's first refusal, and at the first one that comes a minute or more
+ * after the last such message of that reason. STATS has what came in between. */
+typedef struct _pvperfControlRefused pvperfControlRefused;
+struct _pvperfControlRefused {
+    pvperfControlHeader h;
+    uint32_t reason;            /* enum pvperf_reason */
+    uint32_t pad;
+    uint64_t total;             /* refusals of this reason, over the life of the backend */
+    pvperfControlRefusal last;
+};
+
 typedef struct _pvperfControlStats pvperfControlStats;
 struct _pvperfControlStats {
     pvperfControlHeader h;
@@ -192,6 +216,7 @@ struct _pvperfControlStats {
     uint64_t ops[8];            /* frames served, by KVM_PERF_OP_*; [0] PVPERF_HELLO */
     pvperfControlSampling sampling;
     uint64_t refusals[PVPERF_NR_REASONS];
+    pvperfControlRefusal last_refusals[PVPERF_NR_REASONS];
     pvperfControlTotal totals[PVPERF_EVENTS_MAX]; /* by pvperfEventIndex */
 };
 

@@ -39,6 +39,11 @@ struct _pvperfBackendHandlers {
     void (*broken)(const char *why,
                    bool hostile,
                    gpointer opaque);
+    /* it tells of a refusal; and its statistics, whoever asked for them */
+    void (*refused)(const pvperfControlRefused *refused,
+                    gpointer opaque);
+    void (*stats)(const pvperfControlStats *stats,
+                  gpointer opaque);
 };
 
 /* Connect to @path; @policy is kept up to date by pvperfBackendClientPolicy. */

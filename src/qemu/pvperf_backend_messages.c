@@ -193,15 +193,41 @@ pvperfBackendOnEvents(pvperfBackendClient *client,
 
 
 static bool
+pvperfBackendRefusalIsSound(const pvperfControlRefusal *refusal)
+{
+    return refusal->event == PVPERF_EVENT_NONE || pvperfEventGet(refusal->event);
+}
+
+
+static bool
+pvperfBackendOnRefused(pvperfBackendClient *client,
+                       const pvperfControlRefused *msg,
+                       size_t size)
+{
+    if (size != sizeof(*msg) || msg->reason == PVPERF_REASON_NONE ||
+        msg->reason >= PVPERF_NR_REASONS || !pvperfBackendRefusalIsSound(&msg->last))
+        return false;
+    client->handlers.refused(msg, client->opaque);
+    return true;
+}
+
+
+static bool
 pvperfBackendOnStats(pvperfBackendClient *client,
                      const pvperfControlStats *msg,
                      size_t size)
 {
     pvperfBackendQuestion *question;
+    uint32_t i;
 
     if (size != sizeof(*msg))
         return false;
+    for (i = 0; i < PVPERF_NR_REASONS; i++) {
+        if (!pvperfBackendRefusalIsSound(&msg->last_refusals[i]))
+            return false;
+    }
     client->stats = *msg;
+    client->handlers.stats(&client->stats, client->opaque);
     question = pvperfBackendQuestionFind(client, msg->h.cookie);
     if (question && question->stats)
         pvperfBackendQuestionEnd(question, 0, true);
@@ -265,6 +291,8 @@ pvperfBackendClientMessage(pvperfBackendClient *client,
         return pvperfBackendOnEvents(client, msg, size);
     case PVPERF_CONTROL_STATS:
         return pvperfBackendOnStats(client, msg, size);
+    case PVPERF_CONTROL_REFUSED:
+        return pvperfBackendOnRefused(client, msg, size);
     default:
         return false;
     }

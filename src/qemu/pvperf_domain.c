@@ -27,6 +27,7 @@ pvperfDomainNew(const char *uuid,
     dom->uuid = g_strdup(uuid);
     dom->reason = g_strdup("");
     dom->record = pvperfRecordRead(host->config->state_dir, uuid);
+    pvperfDomainAuditNew(dom);
     return dom;
 }
 
@@ -39,6 +40,7 @@ pvperfDomainFree(pvperfDomain *dom)
     g_clear_handle_id(&dom->timer, g_source_remove);
     g_clear_handle_id(&dom->ended, g_source_remove);
     pvperfBackendClientFree(dom->client);
+    pvperfDomainAuditFree(dom);
     pvperfProcessFree(dom->process);
     pvperfReadingFree(dom->reading);
     pvperfPeerUnref(dom->peer);

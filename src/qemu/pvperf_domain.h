@@ -13,6 +13,7 @@
 
 #include <glib.h>
 
+#include "pvperf_audit.h"
 #include "pvperf_backend_client.h"
 #include "pvperf_config.h"
 #include "pvperf_device.h"
@@ -66,6 +67,8 @@ struct _pvperfDomain {
     unsigned int failures;
     gint64 started;             /* monotonic time of the last start */
     guint timer;
+    pvperfAudit *audit;
+    guint audit_timer;          /* a minute after a line is not over */
 
     /* policy */
     bool in_force;              /* the effective one is; it may be from before a change that was refused */

@@ -66,6 +66,8 @@ pvperfDomainOnReady(gpointer opaque)
     pvperfDomain *dom = opaque;
 
     g_info("domain %s: its backend serves", pvperfDomainName(dom));
+    /* one that was running already may have refused things when nobody was told */
+    pvperfDomainAuditAsk(dom);
     pvperfDomainUpdate(dom);
 }
 
@@ -114,6 +116,8 @@ pvperfDomainOnEnded(pvperfProcess *process,
 static const pvperfBackendHandlers backendHandlers = {
     .ready = pvperfDomainOnReady,
     .broken = pvperfDomainOnBroken,
+    .refused = pvperfDomainOnRefused,
+    .stats = pvperfDomainOnStats,
 };
 
 
@@ -124,6 +128,7 @@ pvperfDomainConnect(pvperfDomain *dom)
 {
     g_autoptr(GError) error = NULL;
 
+    pvperfAuditBegin(dom->audit);
     dom->client = pvperfBackendClientNew(pvperfProcessSocket(dom->process), dom->peer,
                                          &dom->effective.policy, dom->host->classes_available,
                                          &backendHandlers, dom, &error);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * pvperf_domain_priv.h: shared by pvperf_domain.c (what is known and seen),
- * pvperf_domain_policy.c (what is in force) and pvperf_domain_backend.c (the
- * backend's life).
+ * pvperf_domain_policy.c (what is in force), pvperf_domain_audit.c (what the
+ * guest was refused) and pvperf_domain_backend.c (the backend's life).
  */
 #pragma once
 
@@ -23,3 +23,16 @@ void pvperfDomainPolicyDrop(pvperfDomain *dom);
 
 /* Whether a backend is wanted, and with which policy: tell the lifecycle. */
 void pvperfDomainUpdateBackend(pvperfDomain *dom);
+
+/* Free after the client, which may still answer, and before what a line names. */
+void pvperfDomainAuditNew(pvperfDomain *dom);
+void pvperfDomainAuditFree(pvperfDomain *dom);
+
+/* Asks the backend, if there is one, for what it has not told. */
+void pvperfDomainAuditAsk(pvperfDomain *dom);
+
+/* The backend's news (pvperfBackendHandlers). */
+void pvperfDomainOnRefused(const pvperfControlRefused *refused,
+                           gpointer opaque);
+void pvperfDomainOnStats(const pvperfControlStats *stats,
+                         gpointer opaque);

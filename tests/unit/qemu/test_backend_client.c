@@ -30,6 +30,8 @@ struct _testBackend {
     pvperfPolicy policy;
     pvperfBackendClient *client;
     bool ready;
+    pvperfControlRefused refused;
+    unsigned int told;          /* REFUSED and STATS */
     char *broken;
     bool hostile;
     /* last message received */
@@ -64,9 +66,33 @@ testOnBroken(const char *why,
 }
 
 
+static void
+testOnRefused(const pvperfControlRefused *refused,
+              gpointer opaque)
+{
+    testBackend *backend = opaque;
+
+    backend->refused = *refused;
+    backend->told++;
+}
+
+
+static void
+testOnAnyStats(const pvperfControlStats *stats,
+               gpointer opaque)
+{
+    testBackend *backend = opaque;
+
+    g_assert_cmpuint(stats->h.type, ==, PVPERF_CONTROL_STATS);
+    backend->told++;
+}
+
+
 static const pvperfBackendHandlers handlers = {
     .ready = testOnReady,
     .broken = testOnBroken,
+    .refused = testOnRefused,
+    .stats = testOnAnyStats,
 };
 
 
@@ -370,6 +396,7 @@ testStats(void)
     testRunUntil(testIsAnswered, &backend);
     g_assert_true(backend.fresh);
     g_assert_cmpuint(backend.stats.open, ==, 3);
+    g_assert_cmpuint(backend.told, ==, 1);
 
     /* no answer: the last one, marked */
     backend.answered = false;
@@ -393,6 +420,43 @@ testStats(void)
 }
 
 
+static bool
+testIsTold(gpointer opaque)
+{
+    return ((testBackend *)opaque)->told > 0;
+}
+
+
+/* Without being asked, about events that are known and that are not. */
+static void
+testRefused(void)
+{
+    const int events[] = { PVPERF_EVENT_NONE, 0, pvperfEventCount() - 1 };
+    testBackend backend;
+    size_t i;
+
+    testSetUp(&backend);
+    testHandshake(&backend);
+    for (i = 0; i < G_N_ELEMENTS(events); i++) {
+        pvperfControlRefused refused = {
+            .reason = PVPERF_REASON_MAX,
+            .total = 17,
+            .last = { .event = events[i], .limit = 4 },
+        };
+
+        backend.told = 0;
+        testSend(&backend, &refused, sizeof(refused), PVPERF_CONTROL_REFUSED, 0);
+        testRunUntil(testIsTold, &backend);
+        g_assert_cmpuint(backend.refused.reason, ==, PVPERF_REASON_MAX);
+        g_assert_cmpuint(backend.refused.total, ==, 17);
+        g_assert_cmpint(backend.refused.last.event, ==, events[i]);
+        g_assert_cmpuint(backend.refused.last.limit, ==, 4);
+    }
+    g_assert_null(backend.broken);
+    testTearDown(&backend);
+}
+
+
 /* ---- backends that do not keep to it ---- */
 
 typedef struct _testBadMessage testBadMessage;
@@ -405,6 +469,7 @@ struct _testBadMessage {
     bool before_hello;
     unsigned int nfds;
     uint32_t count;             /* EVENTS: told */
+    uint32_t reason;            /* REFUSED; STATS: of the last refusal that has event */
     int32_t id;
     int32_t event;
     uint32_t vcpu;
@@ -414,6 +479,7 @@ struct _testBadMessage {
 };
 
 #define EVENTS(n) (offsetof(pvperfControlEvents, records) + (n) * sizeof(pvperfControlRecord))
+#define REFUSED sizeof(pvperfControlRefused)
 #define NOT_OF_IT "sent a message that is not of the protocol"
 
 static const testBadMessage badMessages[] = {
@@ -440,6 +506,21 @@ static const testBadMessage badMessages[] = {
     { "unknown event", PVPERF_CONTROL_EVENTS, EVENTS(1), .count = 1, .event = 1000, .why = NOT_OF_IT },
     { "negative event", PVPERF_CONTROL_EVENTS, EVENTS(1), .count = 1, .event = -1, .why = NOT_OF_IT },
     { "unknown vCPU", PVPERF_CONTROL_EVENTS, EVENTS(1), .count = 1, .vcpu = VECTORS, .why = NOT_OF_IT },
+    { "short REFUSED", PVPERF_CONTROL_REFUSED, REFUSED - 8, .reason = PVPERF_REASON_MAX, .why = NOT_OF_IT },
+    { "long REFUSED", PVPERF_CONTROL_REFUSED, REFUSED + 8, .reason = PVPERF_REASON_MAX, .why = NOT_OF_IT },
+    { "REFUSED before HELLO", PVPERF_CONTROL_REFUSED, REFUSED, .reason = PVPERF_REASON_MAX,
+      .before_hello = true, .why = NOT_OF_IT },
+    { "refused for no reason", PVPERF_CONTROL_REFUSED, REFUSED, .reason = PVPERF_REASON_NONE, .why = NOT_OF_IT },
+    { "unknown reason", PVPERF_CONTROL_REFUSED, REFUSED, .reason = PVPERF_NR_REASONS, .why = NOT_OF_IT },
+    { "reason far too large", PVPERF_CONTROL_REFUSED, REFUSED, .reason = UINT32_MAX, .why = NOT_OF_IT },
+    { "unknown event refused", PVPERF_CONTROL_REFUSED, REFUSED, .reason = PVPERF_REASON_MAX,
+      .event = 1000, .why = NOT_OF_IT },
+    { "negative event refused", PVPERF_CONTROL_REFUSED, REFUSED, .reason = PVPERF_REASON_MAX,
+      .event = -2, .why = NOT_OF_IT },
+    { "unknown event in STATS", PVPERF_CONTROL_STATS, sizeof(pvperfControlStats),
+      .reason = PVPERF_REASON_BROKER, .event = 1000, .why = NOT_OF_IT },
+    { "negative event in STATS", PVPERF_CONTROL_STATS, sizeof(pvperfControlStats),
+      .reason = PVPERF_REASON_NONE, .event = -2, .why = NOT_OF_IT },
     { "unknown state", PVPERF_CONTROL_EVENTS, EVENTS(1), .count = 1, .state = 4, .why = NOT_OF_IT },
 };
 
@@ -452,6 +533,8 @@ testBad(gconstpointer opaque)
     g_autofree char *buffer = g_malloc0(PVPERF_CONTROL_MAX + 64);
     pvperfControlHeader *header = (pvperfControlHeader *)buffer;
     pvperfControlEvents *events = (pvperfControlEvents *)buffer;
+    pvperfControlRefused *refused = (pvperfControlRefused *)buffer;
+    pvperfControlStats *stats = (pvperfControlStats *)buffer;
     int fd = dup(0);
 
     testSetUp(&backend);
@@ -468,6 +551,12 @@ testBad(gconstpointer opaque)
         events->records[0].vcpu = bad->vcpu;
         events->records[0].state = bad->state;
     }
+    if (bad->type == PVPERF_CONTROL_REFUSED) {
+        refused->reason = bad->reason;
+        refused->last.event = bad->event;
+    }
+    if (bad->type == PVPERF_CONTROL_STATS)
+        stats->last_refusals[bad->reason].event = bad->event;
     g_assert_true(pvperfPacketSend(backend.conn, buffer, bad->size, &fd, bad->nfds));
     testRunUntil(testIsBroken, &backend);
     g_assert_cmpstr(backend.broken, ==, bad->why);
@@ -542,6 +631,7 @@ main(int argc,
     g_test_add_func("/backend/open refused", testOpenRefused);
     g_test_add_func("/backend/events", testEvents);
     g_test_add_func("/backend/stats", testStats);
+    g_test_add_func("/backend/refused", testRefused);
     for (i = 0; i < G_N_ELEMENTS(badMessages); i++) {
         g_autofree char *path = g_strconcat("/backend/bad/", badMessages[i].name, NULL);
 
