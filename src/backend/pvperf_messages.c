@@ -50,6 +50,17 @@ pvperfMessagesAsk(void *opaque,
 }
 
 
+static bool
+pvperfMessagesTell(void *opaque,
+                   const pvperfControlRefused *refused)
+{
+    pvperfMessages *messages = opaque;
+    pvperfControlRefused message = *refused;
+
+    return pvperfSocketSend(&messages->socket, &message.h, sizeof(message));
+}
+
+
 void
 pvperfMessagesInit(pvperfMessages *messages,
                    int listen_fd)
@@ -86,10 +97,11 @@ pvperfMessagesConnect(pvperfMessages *messages)
     if (pvperfSocketAccept(&messages->socket) < 0)
         return -1;
     messages->report.busy = false;
-    if (messages->set_up)
-        pvperfBrokerExpire(&messages->backend, pvperfMessagesNow(), true);
     if (!pvperfSocketSend(&messages->socket, &hello.h, sizeof(hello)))
         pvperfMessagesDisconnect(messages);
+    /* What was asked of the old one is refused, of which the new one is told. */
+    if (messages->set_up)
+        pvperfBrokerExpire(&messages->backend, pvperfMessagesNow(), true);
     return messages->socket.fd;
 }
 
@@ -126,6 +138,7 @@ pvperfMessagesSetup(pvperfMessages *messages,
     }
 
     messages->backend.ask = pvperfMessagesAsk;
+    messages->backend.tell = pvperfMessagesTell;
     messages->backend.opaque = messages;
     messages->backend.table.sampling.irq_fds = messages->irq_fds;
     messages->backend.table.sampling.watch = messages->watch_ring;
@@ -226,7 +239,10 @@ pvperfMessagesGetStats(pvperfMessages *messages,
     pvperfReportStats(&messages->backend);
     stats->h.type = PVPERF_CONTROL_STATS;
     stats->h.cookie = received->packet.h.cookie;
-    return pvperfSocketSend(&messages->socket, &stats->h, sizeof(*stats));
+    if (!pvperfSocketSend(&messages->socket, &stats->h, sizeof(*stats)))
+        return false;
+    pvperfServeTold(&messages->backend);
+    return true;
 }
 
 

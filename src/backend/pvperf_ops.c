@@ -8,6 +8,7 @@
  * looking at the answer.
  */
 #include <errno.h>
+#include <linux/perf_event.h>
 #include <string.h>
 
 #include "pvperf_broker.h"
@@ -57,6 +58,7 @@ pvperfOpsParseOpen(pvperfBackend *backend,
                    pvperfOpening *opening)
 {
     const struct pvperf_frame *frame = &backend->areas[index].frame;
+    pvperfSubject *subject = &backend->areas[index].subject;
     uint32_t leader = frame->a3 >> 32;
     uint32_t vcpu = (uint32_t)frame->a3 & ~PVPERF_OPEN_BOUND;
     struct guest_perf_event_param param;
@@ -75,13 +77,16 @@ pvperfOpsParseOpen(pvperfBackend *backend,
     if (row < 0)
         return PVPERF_MALFORMED;
 
-    verdict = pvperfCheckAttr(&attr, &backend->policy, backend->classes_available,
-                              &opening->kind.event);
+    verdict = pvperfCheckAttr(&attr, &backend->policy, backend->classes_available, &subject->event);
+    if (attr.type == PERF_TYPE_RAW)
+        subject->raw_config = attr.config;
     if (verdict.ret < 0)
         return verdict;
     if (attr.sample_period && !(backend->stats.driver_features & 1U << PVPERF_F_SAMPLING))
         return pvperfVerdictRefuse(-EOPNOTSUPP, PVPERF_REASON_UNSUPPORTED);
 
+    opening->kind.event = subject->event;
+    opening->kind.raw_config = subject->raw_config;
     opening->id = param.id;
     opening->leader = leader == PVPERF_OPEN_NO_LEADER ? PVPERF_NO_ID : (int32_t)leader;
     opening->row = row;
@@ -92,9 +97,6 @@ pvperfOpsParseOpen(pvperfBackend *backend,
         opening->kind.modes = attr.flags & (PVPERF_ATTR_EXCLUDE_USER | PVPERF_ATTR_EXCLUDE_KERNEL);
     opening->kind.sample_period = attr.sample_period;
     opening->kind.freq = !!(attr.flags & PVPERF_ATTR_FREQ);
-    opening->kind.raw_config = 0;
-    if (pvperfEventGet(opening->kind.event)->klass == PVPERF_CLASS_RAW)
-        opening->kind.raw_config = attr.config;
     return PVPERF_GRANTED;
 }
 
@@ -201,7 +203,7 @@ pvperfOpsHello(pvperfBackend *backend,
 }
 
 
-/* The event that a vCPU area's frame names, if it may count there. */
+/* The event that a vCPU area's frame names, if it may count there: its subject. */
 static pvperfEvent *
 pvperfOpsEvent(pvperfBackend *backend,
                const struct pvperf_frame *frame,
@@ -209,8 +211,9 @@ pvperfOpsEvent(pvperfBackend *backend,
 {
     pvperfEvent *event = pvperfTableFind(&backend->table, frame->a1);
 
-    if (event && event->bound && event->vcpu != vcpu)
+    if (!event || (event->bound && event->vcpu != vcpu))
         return NULL;
+    backend->areas[vcpu].subject = (pvperfSubject) { event->kind.event, event->kind.raw_config };
     return event;
 }
 
@@ -366,6 +369,7 @@ pvperfOpsServe(pvperfBackend *backend,
     const struct pvperf_frame *frame = &backend->areas[index].frame;
     int op = pvperfOpsNumber(frame, index == PVPERF_CONTROL_AREA(backend->table.nr_vcpus));
 
+    backend->areas[index].subject = (pvperfSubject) { .event = PVPERF_EVENT_NONE };
     *verdict = pvperfOpsCheckFrame(backend, frame, op, again);
     /* A rate that refuses an ENABLE has to mark the slot, too. */
     if (op == KVM_PERF_OP_ENABLE &&

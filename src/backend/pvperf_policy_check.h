@@ -42,8 +42,8 @@ bool pvperfRateCharge(pvperfRate *rate,
                       uint64_t now,
                       bool insist);
 
-/* Can an event of this attr be opened under this policy? On success *event is
- * its entry in the table. */
+/* Can an event of this attr be opened under this policy? *event becomes its entry
+ * in the table as soon as that is known, allowed or not. */
 pvperfVerdict pvperfCheckAttr(const struct guest_perf_attr *attr,
                               const pvperfPolicy *policy,
                               uint32_t classes_available,

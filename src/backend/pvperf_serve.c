@@ -20,6 +20,11 @@
 #include "pvperf_ops.h"
 #include "pvperf_serve.h"
 
+/* Between two messages on the same reason: they are for a log of one line a
+ * minute. A daemon that was not there to take one may be back sooner. */
+#define PVPERF_TELL_NS 60000000000ULL
+#define PVPERF_TELL_AGAIN_NS 1000000000ULL
+
 static uint32_t
 pvperfServeWorkers(const pvperfBackend *backend)
 {
@@ -186,13 +191,50 @@ pvperfServeOpenChanged(pvperfBackend *backend)
 }
 
 
+static void
+pvperfServeTell(pvperfBackend *backend,
+                enum pvperf_reason reason)
+{
+    pvperfControlRefused refused = {
+        .h.type = PVPERF_CONTROL_REFUSED,
+        .reason = reason,
+        .total = backend->stats.refusals[reason],
+        .last = backend->stats.last_refusals[reason],
+    };
+    bool told = backend->tell(backend->opaque, &refused);
+
+    if (told)
+        backend->stats.last_refusals[reason].told = refused.total;
+    backend->tell_at[reason] = backend->now + (told ? PVPERF_TELL_NS : PVPERF_TELL_AGAIN_NS);
+}
+
+
+void
+pvperfServeTold(pvperfBackend *backend)
+{
+    uint32_t i;
+
+    for (i = 0; i < PVPERF_NR_REASONS; i++)
+        backend->stats.last_refusals[i].told = backend->stats.refusals[i];
+}
+
+
 /* A refusal that the guest's user can do something about goes to the policy
  * line; one that only says "start again" does not hide it. */
 static void
 pvperfServeRefusal(pvperfBackend *backend,
-                   const pvperfVerdict *verdict)
+                   const pvperfVerdict *verdict,
+                   const pvperfSubject *subject)
 {
+    pvperfControlRefusal *last = &backend->stats.last_refusals[verdict->reason];
+
     backend->stats.refusals[verdict->reason]++;
+    last->event = subject->event;
+    last->raw_config = subject->raw_config;
+    last->limit = verdict->limit;
+    if (backend->now >= backend->tell_at[verdict->reason])
+        pvperfServeTell(backend, verdict->reason);
+
     if (verdict->reason == PVPERF_REASON_SESSION)
         return;
     backend->line.refusals++;
@@ -216,7 +258,7 @@ pvperfServeResult(pvperfBackend *backend,
 
     pvperfWindowWriteResult(backend->window, area, n, &result);
     if (verdict->ret < 0)
-        pvperfServeRefusal(backend, verdict);
+        pvperfServeRefusal(backend, verdict, &backend->areas[area].subject);
 }
 
 
@@ -230,10 +272,13 @@ pvperfServePublish(pvperfBackend *backend,
 
     for (i = 0; i < backend->nstarts; i++) {
         const pvperfStart *start = &backend->starts[i];
+        pvperfEvent *leader = &backend->table.events[start->leader];
         pvperfVerdict verdict = { .reason = PVPERF_REASON_HOST };
 
-        verdict.ret = pvperfCellsStart(&backend->table,
-                                       &backend->table.events[start->leader], index);
+        verdict.ret = pvperfCellsStart(&backend->table, leader, index);
+        backend->areas[index].subject = (pvperfSubject) {
+            leader->kind.event, leader->kind.raw_config
+        };
         if (verdict.ret < 0)
             pvperfServeResult(backend, index, start->n, &verdict);
     }
@@ -268,6 +313,7 @@ pvperfServeResync(pvperfBackend *backend,
                   uint32_t submitted)
 {
     pvperfVerdict verdict = pvperfVerdictRefuse(-EINVAL, PVPERF_REASON_MALFORMED);
+    const pvperfSubject subject = { .event = PVPERF_EVENT_NONE };
     pvperfArea *area = &backend->areas[index];
 
     pvperfBrokerForget(backend, area);
@@ -275,7 +321,7 @@ pvperfServeResync(pvperfBackend *backend,
     area->completed = submitted;
     area->noted = submitted;
     pvperfWindowComplete(backend->window, index, submitted);
-    pvperfServeRefusal(backend, &verdict);
+    pvperfServeRefusal(backend, &verdict, &subject);
 }
 
 

@@ -17,6 +17,13 @@
 
 typedef struct _pvperfBackend pvperfBackend;
 
+/* The event that a frame is about, once that is known. */
+typedef struct _pvperfSubject pvperfSubject;
+struct _pvperfSubject {
+    pvperfEventIndex event;     /* or PVPERF_EVENT_NONE */
+    uint64_t raw_config;
+};
+
 /* One area, as the host knows it. */
 typedef struct _pvperfArea pvperfArea;
 struct _pvperfArea {
@@ -25,6 +32,7 @@ struct _pvperfArea {
     bool waiting;               /* for the broker, with frame number completed */
     bool held;                  /* it answered: serve frame, not the window's copy */
     struct pvperf_frame frame;
+    pvperfSubject subject;      /* of frame */
     uint64_t cookie;            /* of the request that waits */
     uint64_t deadline;
     pvperfOpening opening;      /* OPEN */
@@ -60,14 +68,18 @@ struct _pvperfBackend {
     uint64_t requests;          /* sent to the broker, ever */
     pvperfStart starts[PVPERF_NR_FRAMES]; /* of the batch being served */
     uint32_t nstarts;
+    uint64_t tell_at[PVPERF_NR_REASONS]; /* ns; a refusal from then on is told at once */
 
     /* Sends a request to the daemon; 0, or -errno if it cannot be sent now. */
     int (*ask)(void *opaque,
                const pvperfControlOpen *request);
+    /* Tells the daemon of a refusal; false if that cannot be sent now. */
+    bool (*tell)(void *opaque,
+                 const pvperfControlRefused *refused);
     void *opaque;
 };
 
-/* 0 or -errno. ask and opaque are the caller's to fill in. */
+/* 0 or -errno. ask, tell and opaque are the caller's to fill in. */
 int pvperfServeInit(pvperfBackend *backend,
                     pvperfWindow *window,
                     const pvperfHostperf *host,
@@ -87,11 +99,15 @@ bool pvperfServePolicy(pvperfBackend *backend,
 bool pvperfServePass(pvperfBackend *backend,
                      uint64_t now);
 
-/* Writes a frame's answer and keeps account of a refusal. */
+/* Writes a frame's answer and keeps account of a refusal, as one of the area's
+ * subject. */
 void pvperfServeResult(pvperfBackend *backend,
                        uint32_t area,
                        uint32_t n,
                        const pvperfVerdict *verdict);
+
+/* The daemon was told of all refusals so far. */
+void pvperfServeTold(pvperfBackend *backend);
 
 /* The number of open events changed. */
 void pvperfServeOpenChanged(pvperfBackend *backend);

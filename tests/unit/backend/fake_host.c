@@ -310,6 +310,17 @@ fakeBenchAnswer(int ret,
 }
 
 
+static bool
+fakeBenchTell(void *opaque,
+              const pvperfControlRefused *refused)
+{
+    (void)opaque;
+    bench.refused = *refused;
+    bench.tellings++;
+    return !bench.tell_fails;
+}
+
+
 static int
 fakeBenchAsk(void *opaque,
              const pvperfControlOpen *request)
@@ -341,6 +352,7 @@ fakeBenchInit(uint32_t nr_vcpus)
                         (1U << PVPERF_NR_CLASSES) - 1 - (1U << PVPERF_CLASS_BRANCH)) < 0)
         errx(99, "backend");
     bench.backend.ask = fakeBenchAsk;
+    bench.backend.tell = fakeBenchTell;
     if (nr_vcpus <= FAKE_IRQS) {
         for (i = 0; i < nr_vcpus; i++)
             bench.irq_fds[i] = FAKE_IRQ_FIRST + i + 1;
@@ -432,27 +444,9 @@ fakeBenchFrame(uint32_t area,
 
 
 struct pvperf_result
-fakeBenchCall(uint32_t area,
-              uint32_t op,
-              uint64_t id)
-{
-    return fakeBenchFrame(area, fakeFrame(op, id));
-}
-
-
-struct pvperf_result
 fakeBenchOpen(const fakeOpen *open)
 {
     return fakeBenchFrame(fakeGuestControl(&bench.guest), fakeFrameOpen(&bench.guest, open));
-}
-
-
-struct pvperf_result
-fakeBenchOpenClock(int32_t id,
-                   uint32_t row,
-                   int32_t leader)
-{
-    return fakeBenchOpenSampler(id, row, leader, 0);
 }
 
 

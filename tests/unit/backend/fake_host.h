@@ -49,6 +49,9 @@ struct _fakeBench {
     pvperfControlOpen asked;    /* last request */
     uint32_t requests;
     int ask_fails;              /* -errno of the next requests, else 0 */
+    pvperfControlRefused refused; /* last one told */
+    uint32_t tellings;          /* tried */
+    bool tell_fails;
     bool answers;               /* the broker answers at once, with success */
     int broken;                 /* -errno of every enable() and refresh(), else 0 */
     int redirect_fails;         /* -errno of every redirect(), else 0 */
@@ -87,15 +90,15 @@ void fakeBenchServe(void);
 /* Posts, serves, and gives the answer; ret 1 if there is none yet. */
 struct pvperf_result fakeBenchFrame(uint32_t area,
                                     struct pvperf_frame frame);
-struct pvperf_result fakeBenchCall(uint32_t area,
-                                   uint32_t op,
-                                   uint64_t id);
 struct pvperf_result fakeBenchOpen(const fakeOpen *open);
 
-/* OPEN of the clock, unbound, on vCPU 0; leader -1: alone. */
-struct pvperf_result fakeBenchOpenClock(int32_t id,
-                                        uint32_t row,
-                                        int32_t leader);
+static inline struct pvperf_result
+fakeBenchCall(uint32_t area,
+              uint32_t op,
+              uint64_t id)
+{
+    return fakeBenchFrame(area, fakeFrame(op, id));
+}
 
 /* ---- Sampling ---- */
 
@@ -107,6 +110,15 @@ struct pvperf_result fakeBenchOpenSampler(int32_t id,
                                           uint32_t row,
                                           int32_t leader,
                                           uint64_t period);
+
+/* The same without overflows. */
+static inline struct pvperf_result
+fakeBenchOpenClock(int32_t id,
+                   uint32_t row,
+                   int32_t leader)
+{
+    return fakeBenchOpenSampler(id, row, leader, 0);
+}
 
 /* The host event of an open id on a vCPU; -1: it has none there. */
 int fakeBenchFd(int32_t id,

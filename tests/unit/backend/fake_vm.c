@@ -181,8 +181,9 @@ fakeVmConnect(fakeVm *vm)
         err(99, "%s", address.sun_path);
     fakeVmDisconnect(vm);
     vm->control = fd;
-    if (!fakeVmExpect(vm, PVPERF_CONTROL_HELLO, packet))
-        errx(99, "the backend does not say HELLO");
+    if (!fakeVmServe(vm, FAKE_PATIENCE_NS / 1000000, packet) ||
+        ((pvperfControlHeader *)packet)->type != PVPERF_CONTROL_HELLO)
+        errx(99, "the backend does not say HELLO first");
     memcpy(&vm->hello, packet, sizeof(vm->hello));
 }
 

@@ -188,6 +188,33 @@ testAdoption(void)
 }
 
 
+/* A request that waits when a new daemon comes is refused; HELLO still is the first
+ * thing that the new one hears. */
+static void
+testReplaced(void)
+{
+    fakeOpen open = openClock(1, 1);
+    uint8_t packet[PVPERF_CONTROL_MAX];
+    pvperfControlRefused refused;
+    fakeVm vm;
+
+    fakeVmStart(&vm, backend, 2);
+    vm.broker = FAKE_BROKER_SILENT;
+    fakeGuestPut(&vm.guest, fakeGuestControl(&vm.guest), fakeFrameOpen(&vm.guest, &open));
+    fakeGuestPublish(&vm.guest, fakeGuestControl(&vm.guest));
+    usleep(50000);
+    fakeVmConnect(&vm);
+    g_assert_true(fakeVmExpect(&vm, PVPERF_CONTROL_REFUSED, packet));
+    memcpy(&refused, packet, sizeof(refused));
+    g_assert_cmpuint(refused.reason, ==, PVPERF_REASON_BROKER);
+    g_assert_cmpuint(refused.total, ==, 1);
+    g_assert_cmpuint(refused.last.told, ==, 0);
+    g_assert_cmpint(refused.last.event, ==, pvperfEventFromName("vcpu-clock"));
+    g_assert_cmpint(fakeVmWait(&vm, fakeGuestControl(&vm.guest), 0).reason, ==, PVPERF_REASON_BROKER);
+    g_assert_cmpint(fakeVmStop(&vm), ==, 0);
+}
+
+
 static void
 testBrokers(void)
 {
@@ -433,6 +460,7 @@ main(int argc,
     g_test_add_func("/process/life", testLife);
     g_test_add_func("/process/adoption", testAdoption);
     g_test_add_func("/process/brokers", testBrokers);
+    g_test_add_func("/process/replaced", testReplaced);
     g_test_add_func("/process/bad-messages", testBadMessages);
     g_test_add_func("/process/events", testEvents);
     g_test_add_func("/process/idle", testIdle);
