@@ -159,6 +159,26 @@ pvperfDBusFormatRefusals(const pvperfControlStats *stats)
 }
 
 
+/* Only reasons that were ever given. */
+static GVariant *
+pvperfDBusFormatLastRefusals(const pvperfControlStats *stats)
+{
+    GVariantBuilder builder;
+    int i;
+
+    g_variant_builder_init(&builder, G_VARIANT_TYPE("a{s(st)}"));
+    for (i = PVPERF_REASON_NONE + 1; i < PVPERF_NR_REASONS; i++) {
+        const pvperfControlRefusal *last = &stats->last_refusals[i];
+        const pvperfEventInfo *info = pvperfEventGet(last->event);
+
+        if (stats->refusals[i])
+            g_variant_builder_add(&builder, "{s(st)}", pvperfReasonName(i),
+                                  info ? info->name : "", last->limit);
+    }
+    return g_variant_builder_end(&builder);
+}
+
+
 GVariant *
 pvperfDBusFormatStats(const pvperfDomainView *view)
 {
@@ -190,6 +210,7 @@ pvperfDBusFormatStats(const pvperfDomainView *view)
     g_variant_dict_insert_value(&dict, "ops", pvperfDBusFormatOps(stats));
     g_variant_dict_insert_value(&dict, "sampling", pvperfDBusFormatSampling(&stats->sampling));
     g_variant_dict_insert_value(&dict, "refusals", pvperfDBusFormatRefusals(stats));
+    g_variant_dict_insert_value(&dict, "last_refusals", pvperfDBusFormatLastRefusals(stats));
     return g_variant_dict_end(&dict);
 }
 

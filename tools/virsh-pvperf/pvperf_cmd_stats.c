@@ -72,6 +72,27 @@ pvperfStatsGetTotal(GVariant *events,
 }
 
 static pvperfJson *
+pvperfStatsLastRefusalsJson(GVariant *stats)
+{
+    pvperfJson *object = json_object_new_object();
+    g_autoptr(GVariant) lasts = pvperfStatsMember(stats, "last_refusals", "a{s(st)}");
+    g_autoptr(GPtrArray) names = pvperfStatsNames(lasts);
+    unsigned int i;
+
+    for (i = 0; i < names->len; i++) {
+        pvperfJson *row = json_object_new_object();
+        const char *event = "";
+        guint64 limit = 0;
+
+        g_variant_lookup(lasts, names->pdata[i], "(&st)", &event, &limit);
+        pvperfJsonAddString(row, "event", event);
+        pvperfJsonAddUint(row, "limit", limit);
+        json_object_object_add(object, names->pdata[i], row);
+    }
+    return object;
+}
+
+static pvperfJson *
 pvperfStatsJson(GVariant *stats)
 {
     pvperfJson *object = pvperfJsonDict(stats, statsKeys);
@@ -104,6 +125,7 @@ pvperfStatsJson(GVariant *stats)
         list = (GStrv) g_ptr_array_steal(keys, NULL);
         json_object_object_add(object, statsMaps[m], pvperfJsonDict(map, (const char *const *) list));
     }
+    json_object_object_add(object, "last_refusals", pvperfStatsLastRefusalsJson(stats));
     return object;
 }
 
@@ -226,11 +248,29 @@ pvperfStatsReasonText(const char *name)
     return NULL;
 }
 
+/* What the last refusal of a reason was about: "; last: EVENT, limit N". */
+static char *
+pvperfStatsLastRefusal(GVariant *last,
+                       const char *reason)
+{
+    const char *event = "";
+    guint64 limit = 0;
+    g_autofree char *number = NULL;
+
+    g_variant_lookup(last, reason, "(&st)", &event, &limit);
+    if (limit)
+        number = g_strdup_printf("limit %" G_GUINT64_FORMAT, limit);
+    if (!*event && !limit)
+        return g_strdup("");
+    return g_strdup_printf("; last: %s%s%s", event, *event && limit ? ", " : "", number ? number : "");
+}
+
 static void
 pvperfStatsPrintRefusals(GVariant *stats,
                          FILE *out)
 {
     g_autoptr(GVariant) refusals = pvperfStatsMember(stats, "refusals", "a{st}");
+    g_autoptr(GVariant) lasts = pvperfStatsMember(stats, "last_refusals", "a{s(st)}");
     g_autoptr(GPtrArray) names = pvperfStatsNames(refusals);
     const char *label = "Refused:";
     unsigned int i;
@@ -239,11 +279,12 @@ pvperfStatsPrintRefusals(GVariant *stats,
         const char *name = names->pdata[i];
         const uint64_t count = pvperfDictUint(refusals, name);
         const char *text = pvperfStatsReasonText(name);
+        g_autofree char *last = pvperfStatsLastRefusal(lasts, name);
 
         if (count == 0)
             continue;
-        pvperfStatsLine(out, label, "%" G_GUINT64_FORMAT " %s%s%s", count, name,
-                        text ? ": " : "", text ? text : "");
+        pvperfStatsLine(out, label, "%" G_GUINT64_FORMAT " %s%s%s%s", count, name,
+                        text ? ": " : "", text ? text : "", last);
         label = "";
     }
     if (*label)

@@ -103,6 +103,7 @@ testGetStats(testDaemon *test)
         g_autoptr(GVariant) reply = testCall(test, "GetStats", g_variant_new("(^as)", cases[i]), &error);
         g_autoptr(GVariant) dict = NULL;
         g_autoptr(GVariant) ops = NULL;
+        g_autoptr(GVariant) refusals = NULL;
         guint32 max;
 
         g_assert_no_error(error);
@@ -114,6 +115,9 @@ testGetStats(testDaemon *test)
         g_assert_cmpuint(max, ==, 9);
         ops = g_variant_lookup_value(dict, "ops", G_VARIANT_TYPE("a{st}"));
         g_assert_cmpuint(g_variant_n_children(ops), ==, 6);
+        /* nothing was refused */
+        refusals = g_variant_lookup_value(dict, "last_refusals", G_VARIANT_TYPE("a{s(st)}"));
+        g_assert_cmpuint(g_variant_n_children(refusals), ==, 0);
     }
     testCallFails(test, "GetStats", g_variant_new("(^as)", bad), "org.pvperf.Error.NotRunning", NULL);
 
