@@ -2,10 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the operator's limits do to the guest, and how the guest's user learns of it."""
 
+import re
+import time
+
 from harness import (NOT_COUNTED, NOT_SUPPORTED, Guest, bare, check, check_equal, main, stat, stat_list, step,
                      wait_for)
 
 CLOCK = "pvperf/vcpu-clock/"
+AUDIT = r"domain %s \(%s\): refused [0-9]+ (more )?requests?: max: .* \(events max 4\); last event: vcpu-clock"
+BEGAN = time.monotonic()
 
 
 @step
@@ -36,6 +41,20 @@ def refusals_do_not_flood_the_log(host, guest):
     guest.run("work open 500 $(cat /sys/bus/event_source/devices/pvperf/type) 0 0")
     lines = guest.dmesg().splitlines()
     check(len(lines) < 40, "%d lines of the kernel's log after 500 refusals", len(lines))
+
+
+@step
+def refusals_are_audited(host, guest):
+    """One line a minute in the host's log, that names the VM and the limit, however many refusals there were."""
+    guest.run("work open 500 $(cat /sys/bus/event_source/devices/pvperf/type) 0 0")
+    stats = guest.stats()
+    check(stats["refusals"]["max"] >= 496, "host's refusals: %s", stats["refusals"])
+    check(stats["last_refusals"]["max"] == {"event": "vcpu-clock", "limit": 4}, "%s", stats["last_refusals"])
+    uuid = host.virsh("domuuid", guest.name).out.strip()
+    lines = [line for line in host.daemon.text().splitlines() if re.search(AUDIT % (guest.name, uuid), line)]
+    minutes = 1 + int((time.monotonic() - BEGAN) / 60)
+    print("     %s" % lines, flush=True)
+    check(1 <= len(lines) <= minutes, "%d lines in %d minutes: %s", len(lines), minutes, lines)
 
 
 @step
