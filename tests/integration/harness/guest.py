@@ -232,6 +232,14 @@ class Guest:
         """Until the driver has a host that serves it."""
         wait_for(lambda: self.sysfs("state").startswith("up"), "the driver of %s to find its host" % self.name, timeout)
 
+    def set_metadata(self, element, *options):
+        """What `virsh metadata --set` does with an element: libvirt adds the namespace itself."""
+        return self.host.virsh("metadata", self.name, XMLNS, "--key", "pvperf", "--set", element, *options)
+
+    def listed(self):
+        """What virsh-pvperf list says of it."""
+        return next(one for one in self.host.pvperf_json("list", "--all") if one["name"] == self.name)
+
     def totals(self):
         """The host's totals since the domain started, by event."""
         return {event["event"]: event for event in self.stats()["events"]}

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import signal
 
 from .process import Daemon, Failure, find, run, wait_for
 
@@ -28,6 +29,16 @@ def public(source, name=None):
     return path
 
 
+CONFIG = "/etc/libvirt/virtpvperfd.conf"
+
+
+def write(path, text):
+    """A file whole, its directories made."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 class Host:
     """One per case; start() brings it up, what it started ends with the namespace."""
 
@@ -42,7 +53,7 @@ class Host:
         self.ivshmem = Daemon("pvperf-ivshmem", [built("src", "ivshmem", "pvperf-ivshmem")], log_dir)
         self.daemon = Daemon(
             "virtpvperfd",
-            [built("src", "qemu", "virtpvperfd"), "--verbose",
+            [built("src", "qemu", "virtpvperfd"), "--verbose", "--config", CONFIG,
              "--backend", built("src", "backend", "pvperf-backend")],
             log_dir)
 
@@ -63,8 +74,29 @@ class Host:
         wait_for(lambda: os.path.exists("/run/libvirt/pvperf/ivshmem.sock"), "pvperf-ivshmem's socket")
 
     def start_daemon(self):
+        if not os.path.exists(CONFIG):
+            write(CONFIG, "")
         self.daemon.start()
         wait_for(lambda: self.pvperf("list", check=False).status == 0, "virtpvperfd to answer")
+
+    def configure(self, text):
+        """virtpvperfd.conf; with reload() it holds."""
+        write(CONFIG, text)
+
+    def named(self, kind, name, element):
+        """A policy (kind "policies") or a group ("groups"); None takes it away."""
+        path = "/etc/libvirt/pvperf/%s/%s.xml" % (kind, name)
+        if element is None:
+            os.unlink(path)
+        else:
+            write(path, element)
+
+    def reload(self):
+        """The daemon reads its configuration again, and has done so when this returns."""
+        done = "read again", "nothing is changed, because"
+        before = sum(self.daemon.text().count(text) for text in done)
+        self.daemon.signal(signal.SIGHUP)
+        wait_for(lambda: sum(self.daemon.text().count(text) for text in done) > before, "virtpvperfd to reload")
 
     def virsh(self, *arguments, timeout=60, check=True, env=None):
         return run(["virsh", "-q", *arguments], timeout=timeout, check=check, env=env)
