@@ -8,7 +8,6 @@
 #include "pvperf_budget.h"
 
 #define PVPERF_UNIT 1000000ULL          /* of a level, per sample */
-#define PVPERF_BUDGET_PART 10ULL        /* of a second */
 #define PVPERF_BUDGET_RATE_MAX 1000000000ULL
 #define PVPERF_BUDGET_LENGTH_MAX 3600ULL
 

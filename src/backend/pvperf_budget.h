@@ -32,6 +32,9 @@ struct _pvperfBudget {
     uint64_t leaked;            /* ns: up to when both have leaked */
 };
 
+/* What may be taken at once without a burst, as a part of a second's worth. */
+#define PVPERF_BUDGET_PART 10ULL
+
 #define PVPERF_BUDGET_UNLIMITED UINT32_MAX
 
 /* Samples that may be taken now. */

@@ -34,6 +34,7 @@ typedef enum {
     PVPERF_CONTROL_OPENED,      /* answer to OPEN; fds: the events, in the order asked */
     PVPERF_CONTROL_QUERY,       /* asks for EVENTS */
     PVPERF_CONTROL_GET_STATS,   /* asks for STATS */
+    PVPERF_CONTROL_GROUP,       /* limits shared with other VMs; fd: the page, if it is another one */
 
     /* backend -> daemon */
     PVPERF_CONTROL_HELLO,       /* first message on every connection */
@@ -70,6 +71,24 @@ typedef struct _pvperfControlPolicy pvperfControlPolicy;
 struct _pvperfControlPolicy {
     pvperfControlHeader h;
     pvperfPolicy policy;
+};
+
+/* Limits that the VMs of a group share; 0: none. */
+typedef struct _pvperfGroupLimits pvperfGroupLimits;
+struct _pvperfGroupLimits {
+    uint32_t max;
+    uint32_t total_samples_sec_max_length; /* seconds */
+    uint64_t total_samples_sec;
+    uint64_t total_samples_sec_max;
+    uint64_t requests_sec;
+};
+
+typedef struct _pvperfControlGroup pvperfControlGroup;
+struct _pvperfControlGroup {
+    pvperfControlHeader h;
+    uint32_t joined;            /* 0: in no group, the rest is 0 */
+    uint32_t member;            /* line of the page, see pvperf_group.h */
+    pvperfGroupLimits limits;
 };
 
 typedef struct _pvperfControlSession pvperfControlSession;

@@ -109,14 +109,17 @@ pvperfGrantsTake(pvperfTable *table,
     uint64_t others = sampling->granted - (sampler->throttled ? 0 : sampler->granted);
     uint64_t allowed = free > others ? free - others : 0;
     uint64_t kept = sampler->granted;
+    uint32_t waiting;
     uint64_t more;
 
+    allowed = pvperfBudgetMin(allowed, pvperfGroupSamplesFree(sampling->group, others, table->now, &waiting));
     allowed = pvperfBudgetMin(allowed, pvperfGrantsRoom(table, event, vcpu));
     if (kept > allowed)
         kept = 0;
     /* Some of them may never use what they have. */
     if (parts < sampling->nsamplers)
         parts = sampling->nsamplers;
+    parts += waiting;
     more = allowed - kept;
     more = more > parts ? more / parts : more > 0;
     more = pvperfBudgetMin(more, PVPERF_GRANT_MAX - kept);
@@ -143,6 +146,7 @@ pvperfGrantsApply(pvperfTable *table,
         return ret;
     cell->sampler->granted += grant;
     table->sampling.granted += grant;
+    pvperfGroupGranted(table->sampling.group, table->sampling.granted, table->sampling.throttled, true);
     return 0;
 }
 

@@ -194,6 +194,29 @@ pvperfMessagesPolicy(pvperfMessages *messages,
 
 
 static bool
+pvperfMessagesGroup(pvperfMessages *messages,
+                    pvperfReceived *received)
+{
+    const pvperfControlGroup *group = &received->packet.group;
+    int fd = received->nfds == 1 ? received->fds[0] : -1;
+
+    if (!group->joined && received->nfds == 0) {
+        pvperfGroupLeave(&messages->backend.group);
+        return true;
+    }
+    if (received->nfds > 1 || !group->joined || group->member >= PVPERF_GROUP_MEMBERS) {
+        pvperfLog("GROUP with %u fds, joined %u, member %u; up to 1 fd, and a member below %u are allowed",
+                  received->nfds, group->joined, group->member, PVPERF_GROUP_MEMBERS);
+        return false;
+    }
+    if (pvperfServeGroup(&messages->backend, fd, group->member, &group->limits))
+        return true;
+    pvperfLog("page of a group: %s", strerror(errno));
+    return false;
+}
+
+
+static bool
 pvperfMessagesSession(pvperfMessages *messages,
                       pvperfReceived *received)
 {
@@ -250,6 +273,7 @@ static const pvperfMessageInfo infos[] = {
     [PVPERF_CONTROL_SETUP] = { "SETUP", sizeof(pvperfControlSetup), false, pvperfMessagesSetup },
     [PVPERF_CONTROL_IRQS] = { "IRQS", sizeof(pvperfControlIrqs), true, pvperfMessagesIrqs },
     [PVPERF_CONTROL_POLICY] = { "POLICY", sizeof(pvperfControlPolicy), true, pvperfMessagesPolicy },
+    [PVPERF_CONTROL_GROUP] = { "GROUP", sizeof(pvperfControlGroup), true, pvperfMessagesGroup },
     [PVPERF_CONTROL_SESSION] = { "SESSION", sizeof(pvperfControlSession), true, pvperfMessagesSession },
     [PVPERF_CONTROL_OPENED] = { "OPENED", sizeof(pvperfControlOpened), true, pvperfMessagesOpened },
     [PVPERF_CONTROL_QUERY] = { "QUERY", sizeof(pvperfControlQuery), true, pvperfMessagesQuery },

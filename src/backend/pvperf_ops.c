@@ -133,6 +133,12 @@ pvperfOpsOpen(pvperfBackend *backend,
         *verdict = pvperfOpsCheckPlace(backend, opening);
     if (verdict->ret == 0)
         *verdict = pvperfCheckMax(&backend->policy, backend->table.open);
+    if (verdict->ret == 0 && !pvperfGroupReserve(&backend->group, backend->table.open))
+        *verdict = (pvperfVerdict) {
+            .ret = -EBUSY,
+            .reason = PVPERF_REASON_MAX,
+            .limit = backend->group.limits.max,
+        };
     if (verdict->ret < 0)
         return PVPERF_SERVED_NOW;
 
@@ -354,6 +360,12 @@ pvperfOpsCheckFrame(pvperfBackend *backend,
             .ret = -EAGAIN,
             .reason = PVPERF_REASON_RATE,
             .limit = backend->policy.requests_sec,
+        };
+    if (!pvperfGroupCharge(&backend->group, backend->now, insist))
+        return (pvperfVerdict) {
+            .ret = -EAGAIN,
+            .reason = PVPERF_REASON_RATE,
+            .limit = backend->group.limits.requests_sec,
         };
     return PVPERF_GRANTED;
 }

@@ -12,8 +12,6 @@
 #include "pvperf_policy_check.h"
 
 #define PVPERF_NS_PER_SEC 1000000000ULL
-#define PVPERF_RATE_BURST_MIN 256ULL    /* requests: four rings of frames */
-#define PVPERF_RATE_BURST_PART 10ULL    /* of a second */
 
 pvperfVerdict
 pvperfVerdictRefuse(int ret,

@@ -34,6 +34,9 @@ struct _pvperfRate {
     uint64_t arrival;           /* ns */
 };
 
+#define PVPERF_RATE_BURST_MIN 256ULL    /* requests: four rings of frames */
+#define PVPERF_RATE_BURST_PART 10ULL    /* of a second */
+
 /* Charges one request at time now. False if it is one too many. A request that
  * must not be refused (CLOSE, DISABLE: they give something back) is charged
  * with insist; it never fails and runs up a debt of at most one more burst. */

@@ -230,6 +230,7 @@ pvperfSamplingOverflow(pvperfTable *table,
 
     sampling->stats->overflows++;
     pvperfBudgetTake(&sampling->budget);
+    pvperfGroupSample(sampling->group, table->now);
     if (cell->sampler->granted) {
         cell->sampler->granted--;
         sampling->granted--;

@@ -14,6 +14,7 @@
 
 #include "pvperf_budget.h"
 #include "pvperf_control.h"
+#include "pvperf_group.h"
 #include "pvperf_ring.h"
 
 struct _pvperfTable;
@@ -73,6 +74,7 @@ struct _pvperfSampling {
     uint64_t next_grant;        /* ns: when those are looked at again */
     pvperfBudget budget;
     const pvperfPolicy *policy;
+    pvperfGroup *group;
     const int *irq_fds;         /* [nr_vcpus], eventfd + 1; may be NULL */
     pvperfControlSampling *stats;
     int (*watch)(void *opaque,  /* a ring is to wake the poll loop, once; may be NULL. */

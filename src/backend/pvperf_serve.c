@@ -57,6 +57,7 @@ pvperfServeInit(pvperfBackend *backend,
     if (ret < 0)
         return ret;
     backend->table.sampling.policy = &backend->policy;
+    backend->table.sampling.group = &backend->group;
     backend->table.sampling.stats = &backend->stats.sampling;
 
     backend->areas = mmap(NULL, pvperfServeAreaBytes(backend), PROT_READ | PROT_WRITE,
@@ -72,6 +73,7 @@ pvperfServeInit(pvperfBackend *backend,
 void
 pvperfServeFree(pvperfBackend *backend)
 {
+    pvperfGroupLeave(&backend->group);
     munmap(backend->areas, pvperfServeAreaBytes(backend));
     munmap(backend->heartbeats, pvperfServeWorkers(backend) * sizeof(uint64_t));
     pvperfTableFree(&backend->table);
@@ -388,6 +390,30 @@ pvperfServeArea(pvperfBackend *backend,
 }
 
 
+/* While an event is being opened its place in the group is taken already. */
+static void
+pvperfServeTellGroup(pvperfBackend *backend)
+{
+    if (!backend->areas[PVPERF_CONTROL_AREA(backend->table.nr_vcpus)].waiting)
+        pvperfGroupOpen(&backend->group, backend->table.open);
+    pvperfGroupGranted(&backend->group, backend->table.sampling.granted,
+                       backend->table.sampling.throttled, false);
+}
+
+
+bool
+pvperfServeGroup(pvperfBackend *backend,
+                 int fd,
+                 uint32_t member,
+                 const pvperfGroupLimits *limits)
+{
+    if (!pvperfGroupJoin(&backend->group, fd, member, limits))
+        return false;
+    pvperfServeTellGroup(backend);
+    return true;
+}
+
+
 bool
 pvperfServePass(pvperfBackend *backend,
                 uint64_t now)
@@ -413,5 +439,6 @@ pvperfServePass(pvperfBackend *backend,
         alive = worker;
     }
     pvperfSamplingPass(&backend->table);
+    pvperfServeTellGroup(backend);
     return any;
 }

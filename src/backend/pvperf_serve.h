@@ -13,6 +13,7 @@
 #pragma once
 
 #include "pvperf_event_table.h"
+#include "pvperf_group.h"
 #include "pvperf_policy_check.h"
 
 typedef struct _pvperfBackend pvperfBackend;
@@ -60,6 +61,7 @@ struct _pvperfBackend {
     uint64_t session;           /* 0: host down, nothing is served */
     uint64_t now;               /* ns, CLOCK_MONOTONIC, of the pass */
     pvperfRate rate;
+    pvperfGroup group;
     struct pvperf_policy_line line;
     pvperfControlStats stats;   /* counters; the rest is filled in when asked for */
     pvperfArea *areas;          /* [nr_vcpus + 1] */
@@ -93,6 +95,12 @@ void pvperfServeSession(pvperfBackend *backend,
 /* Puts a policy in force; false if it is not one. */
 bool pvperfServePolicy(pvperfBackend *backend,
                        const pvperfPolicy *policy);
+
+/* The VM shares limits with others, see pvperfGroupJoin(). */
+bool pvperfServeGroup(pvperfBackend *backend,
+                      int fd,
+                      uint32_t member,
+                      const pvperfGroupLimits *limits);
 
 /* Looks at every area once and serves what it finds; true if that was
  * anything. At most one ring of frames per area. */

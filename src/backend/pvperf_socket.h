@@ -26,6 +26,7 @@ union _pvperfPacket {
     pvperfControlIrqs irqs;
     pvperfControlPolicy policy;
     pvperfControlSession session;
+    pvperfControlGroup group;
     pvperfControlOpened opened;
     pvperfControlQuery query;
     uint8_t bytes[PVPERF_CONTROL_MAX];

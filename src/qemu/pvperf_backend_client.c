@@ -111,6 +111,35 @@ pvperfBackendClientPolicy(pvperfBackendClient *client,
 }
 
 
+static void
+pvperfBackendClientSendGroup(pvperfBackendClient *client,
+                             bool page)
+{
+    pvperfControlGroup msg = client->group;
+
+    pvperfBackendClientSend(client, &msg.h, sizeof(msg), PVPERF_CONTROL_GROUP, 0,
+                            &client->group_fd, page && msg.joined);
+}
+
+
+void
+pvperfBackendClientGroup(pvperfBackendClient *client,
+                         int fd,
+                         uint32_t member,
+                         const pvperfGroupLimits *limits)
+{
+    const pvperfControlGroup was = client->group;
+    bool page = !was.joined || was.member != member || client->group_fd != fd;
+
+    client->group_fd = fd;
+    client->group = (pvperfControlGroup) { .joined = fd >= 0, .member = member };
+    if (limits)
+        client->group.limits = *limits;
+    if (client->ready && memcmp(&was, &client->group, sizeof(was)) != 0)
+        pvperfBackendClientSendGroup(client, page);
+}
+
+
 void
 pvperfBackendClientNewSession(pvperfBackendClient *client)
 {
@@ -178,6 +207,9 @@ pvperfBackendClientHello(pvperfBackendClient *client,
     if (!hello->set_up)
         pvperfBackendClientSetUp(client);
     pvperfBackendClientSendPolicy(client);
+    /* one that an earlier daemon set up may be in a group of that one */
+    if (client->group.joined || hello->set_up)
+        pvperfBackendClientSendGroup(client, true);
     if (!hello->set_up || !hello->session)
         pvperfBackendClientNewSession(client);
     if (!client->dead)
@@ -248,6 +280,7 @@ pvperfBackendClientNew(const char *path,
     client->fd = fd;
     client->peer = pvperfPeerRef(peer);
     client->policy = *policy;
+    client->group_fd = -1;
     client->classes_available = classes_available;
     client->handlers = *handlers;
     client->opaque = opaque;

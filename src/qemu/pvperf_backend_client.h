@@ -68,6 +68,14 @@ const pvperfControlStats *pvperfBackendClientLastStats(const pvperfBackendClient
 bool pvperfBackendClientPolicy(pvperfBackendClient *client,
                                const pvperfPolicy *policy);
 
+/* The group that it is in: the page of @fd (which stays the caller's, and open
+ * until the next call), its line there and the limits; @fd -1: none. Nothing is
+ * sent if that is so already. */
+void pvperfBackendClientGroup(pvperfBackendClient *client,
+                              int fd,
+                              uint32_t member,
+                              const pvperfGroupLimits *limits);
+
 /* Everything the guest had open is void: a new random session. */
 void pvperfBackendClientNewSession(pvperfBackendClient *client);
 

@@ -20,6 +20,8 @@ struct _pvperfBackendClient {
     guint broken_idle;
     pvperfPeer *peer;
     pvperfPolicy policy;
+    int group_fd;               /* of its page, the domain's; -1: in no group */
+    pvperfControlGroup group;
     uint32_t classes_available;
     pvperfBackendHandlers handlers;
     gpointer opaque;

@@ -64,6 +64,10 @@ pvperfDBusView(pvperfDomain *dom)
         view->policy = *policy;
     view->policy_name = g_strdup(dom->effective.policy_name);
     view->group_name = g_strdup(dom->effective.group_name);
+    if (dom->seat) {
+        view->group_limits = dom->group_limits;
+        pvperfSeatUse(dom->seat, &view->group_use);
+    }
     return view;
 }
 

@@ -146,6 +146,36 @@ pvperfDBusFormatSampling(const pvperfControlSampling *sampling)
 }
 
 
+/* Limits and use of all members together; empty in no group. */
+static GVariant *
+pvperfDBusFormatGroup(const pvperfDomainView *view)
+{
+    const pvperfGroupLimits *limits = &view->group_limits;
+    const pvperfGroupUse *use = &view->group_use;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } items[] = {
+        { "members", use->members },
+        { "open", use->open },
+        { "max", limits->max },
+        { "overflows", use->overflows },
+        { "total_samples_sec", limits->total_samples_sec },
+        { "total_samples_sec_max", limits->total_samples_sec_max },
+        { "total_samples_sec_max_length", limits->total_samples_sec_max_length },
+        { "requests", use->requests },
+        { "requests_sec", limits->requests_sec },
+    };
+    GVariantBuilder builder;
+    size_t i;
+
+    g_variant_builder_init(&builder, G_VARIANT_TYPE("a{st}"));
+    for (i = 0; use->members && i < G_N_ELEMENTS(items); i++)
+        g_variant_builder_add(&builder, "{st}", items[i].name, items[i].value);
+    return g_variant_builder_end(&builder);
+}
+
+
 static GVariant *
 pvperfDBusFormatRefusals(const pvperfControlStats *stats)
 {
@@ -202,6 +232,11 @@ pvperfDBusFormatStats(const pvperfDomainView *view)
     g_variant_dict_insert(&dict, "total_samples_sec_max", "t", policy->total_samples_sec_max);
     g_variant_dict_insert(&dict, "total_samples_sec_max_length", "t",
                           (guint64)policy->total_samples_sec_max_length);
+    g_variant_dict_insert(&dict, "cpu_period", "t", policy->cpu_period_us);
+    g_variant_dict_insert(&dict, "cpu_quota", "t", policy->cpu_quota_us);
+    g_variant_dict_insert(&dict, "policy", "s", view->policy_name ? view->policy_name : "");
+    g_variant_dict_insert(&dict, "group", "s", view->group_name ? view->group_name : "");
+    g_variant_dict_insert_value(&dict, "group_use", pvperfDBusFormatGroup(view));
     g_variant_dict_insert(&dict, "driver", "s", driver);
     g_variant_dict_insert(&dict, "batches", "t", stats->batches);
     g_variant_dict_insert(&dict, "kicks", "t", stats->kicks);

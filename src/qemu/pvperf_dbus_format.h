@@ -8,6 +8,7 @@
 #include <glib.h>
 
 #include "../backend/pvperf_control.h"
+#include "pvperf_groups.h"
 
 /* What is known of a domain when its backend was asked; a copy, because the
  * domain may be gone when the answer comes. */
@@ -25,6 +26,8 @@ struct _pvperfDomainView {
     bool serves;                /* a backend was asked */
     bool fresh;                 /* and answered */
     pvperfPolicy policy;
+    pvperfGroupLimits group_limits;
+    pvperfGroupUse group_use;   /* members 0: in no group now */
     pvperfControlStats stats;
 };
 

@@ -41,6 +41,7 @@ pvperfDomainFree(pvperfDomain *dom)
     g_clear_handle_id(&dom->ended, g_source_remove);
     pvperfBackendClientFree(dom->client);
     pvperfDomainAuditFree(dom);
+    pvperfSeatLeave(dom->seat, false);
     pvperfProcessFree(dom->process);
     pvperfReadingFree(dom->reading);
     pvperfPeerUnref(dom->peer);

@@ -19,6 +19,7 @@
 #include "pvperf_device.h"
 #include "pvperf_domain_reading.h"
 #include "pvperf_domain_state.h"
+#include "pvperf_groups.h"
 #include "pvperf_host_config.h"
 #include "pvperf_peer.h"
 #include "pvperf_process.h"
@@ -30,6 +31,7 @@ typedef struct _pvperfDomainHost pvperfDomainHost;
 struct _pvperfDomainHost {
     const pvperfConfig *config;
     const pvperfHostConfig *host_config; /* as last read */
+    pvperfGroups *groups;
     bool keeper;                /* pvperf-ivshmem is there */
     uint32_t classes_available;
     gpointer opaque;
@@ -75,6 +77,8 @@ struct _pvperfDomain {
     int in_force_id;            /* of the domain when it came into force */
     pvperfEffective effective;
     char *policy_error;         /* why the element that counts is refused, or NULL */
+    pvperfSeat *seat;           /* in its group, while it has a backend; or NULL */
+    pvperfGroupLimits group_limits;
     char *kept;                 /* what stands in the file beside the backend */
 
     /* device */

@@ -104,6 +104,7 @@ pvperfDomainOnEnded(pvperfProcess *process,
     g_clear_pointer(&dom->client, pvperfBackendClientFree);
     g_clear_pointer(&dom->process, pvperfProcessFree);
     pvperfDomainPolicyDrop(dom);
+    pvperfDomainGroupLeave(dom, true);
     /* with its QEMU: nothing failed, and the keeper is about to tell */
     if (dom->backend == PVPERF_BACKEND_UP && dom->peer &&
         !pvperfIdentityAlive(dom->peer->pidfd))
@@ -239,6 +240,8 @@ pvperfDomainUpdateBackend(pvperfDomain *dom)
     if (wanted && dom->client)
         pvperfDomainPolicySend(dom);
     pvperfDomainEvent(dom, wanted ? PVPERF_EVENT_WANTED : PVPERF_EVENT_UNWANTED);
+    if (wanted && dom->client)
+        pvperfDomainUpdateGroup(dom);
     if (wanted && dom->process)
         pvperfDomainPolicyKeep(dom);
 }

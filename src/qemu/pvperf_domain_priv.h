@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * pvperf_domain_priv.h: shared by pvperf_domain.c (what is known and seen),
- * pvperf_domain_policy.c (what is in force), pvperf_domain_audit.c (what the
- * guest was refused) and pvperf_domain_backend.c (the backend's life).
+ * pvperf_domain_policy.c (what is in force), pvperf_domain_group.c (what it
+ * shares), pvperf_domain_audit.c (what the guest was refused) and
+ * pvperf_domain_backend.c (the backend's life).
  */
 #pragma once
 
@@ -20,6 +21,12 @@ void pvperfDomainUpdatePolicy(pvperfDomain *dom);
 void pvperfDomainPolicySend(pvperfDomain *dom);
 void pvperfDomainPolicyKeep(pvperfDomain *dom);
 void pvperfDomainPolicyDrop(pvperfDomain *dom);
+
+/* Tell the backend, which there is, in which group it is; give the seat back,
+ * because the backend @ended or is to leave. */
+void pvperfDomainUpdateGroup(pvperfDomain *dom);
+void pvperfDomainGroupLeave(pvperfDomain *dom,
+                            bool ended);
 
 /* Whether a backend is wanted, and with which policy: tell the lifecycle. */
 void pvperfDomainUpdateBackend(pvperfDomain *dom);

@@ -24,6 +24,7 @@ struct _pvperfDriver {
     gpointer opaque;
     pvperfCapabilities caps;
     pvperfDomainHost host;      /* what every domain is told of us */
+    pvperfGroups *groups;
     GHashTable *domains;        /* uuid -> pvperfDomain */
     pvperfKeeperClient *keeper;
     pvperfLibvirt *libvirt;
@@ -347,6 +348,8 @@ pvperfDriverNew(const pvperfConfig *config,
     driver->opaque = opaque;
     driver->host.config = config;
     driver->host.host_config = host_config;
+    driver->groups = pvperfGroupsNew();
+    driver->host.groups = driver->groups;
     driver->host.opaque = driver;
     driver->host.device = pvperfDriverOnDevice;
     driver->host.changed = pvperfDriverOnChanged;
@@ -376,6 +379,7 @@ pvperfDriverFree(pvperfDriver *driver)
     g_hash_table_unref(driver->domains);
     pvperfKeeperClientFree(driver->keeper);
     g_clear_handle_id(&driver->forget, g_source_remove);
+    pvperfGroupsFree(driver->groups);
     pvperfHostConfigFree(driver->host_config);
     g_free(driver);
 }

@@ -11,7 +11,8 @@
 #include "pvperf_text.h"
 
 static const char *const listKeys[] = {
-    "id", "name", "uuid", "state", "reason", "migratable", "differs", "open", "max", "driver", NULL
+    "id", "name", "uuid", "state", "reason", "migratable", "differs", "policy", "group", "open",
+    "max", "driver", NULL
 };
 
 static bool

@@ -14,10 +14,11 @@
 static const char *const statsKeys[] = {
     "name", "uuid", "stale", "open", "open_peak", "max", "per_vcpu", "classes", "requests_sec",
     "min_period", "total_samples_sec", "total_samples_sec_max",
-    "total_samples_sec_max_length", "driver", "batches", "kicks", "sleeps", NULL
+    "total_samples_sec_max_length", "cpu_period", "cpu_quota", "policy", "group", "driver", "batches",
+    "kicks", "sleeps", NULL
 };
 
-static const char *const statsMaps[] = { "ops", "sampling", "refusals", NULL };
+static const char *const statsMaps[] = { "ops", "sampling", "refusals", "group_use", NULL };
 
 typedef struct _pvperfStatsTotal pvperfStatsTotal;
 struct _pvperfStatsTotal {
@@ -175,6 +176,52 @@ pvperfStatsSamples(GVariant *stats)
                            MAX(pvperfDictUint(stats, "total_samples_sec_max_length"), 1));
 }
 
+/* As in <cputune>: microseconds in each period. */
+static char *
+pvperfStatsCPU(GVariant *stats)
+{
+    const uint64_t quota = pvperfDictUint(stats, "cpu_quota");
+
+    if (!quota)
+        return g_strdup("no limit");
+    return g_strdup_printf("%" G_GUINT64_FORMAT " us in each %" G_GUINT64_FORMAT " us",
+                           quota, pvperfDictUint(stats, "cpu_period"));
+}
+
+/* "use of limit", or the use alone. */
+static char *
+pvperfStatsUse(GVariant *use,
+               const char *used,
+               const char *limit)
+{
+    const uint64_t max = pvperfDictUint(use, limit);
+    const uint64_t is = pvperfDictUint(use, used);
+
+    return max ? g_strdup_printf("%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT, is, max) :
+        g_strdup_printf("%" G_GUINT64_FORMAT, is);
+}
+
+/* Whose limits bind the domain beside its own, and what its group uses of them. */
+static void
+pvperfStatsPrintOthers(GVariant *stats,
+                       FILE *out)
+{
+    g_autoptr(GVariant) use = pvperfStatsMember(stats, "group_use", "a{st}");
+    g_autofree char *open = pvperfStatsUse(use, "open", "max");
+    g_autofree char *samples = pvperfStatsLimit(use, "total_samples_sec");
+    g_autofree char *requests = pvperfStatsLimit(use, "requests_sec");
+    const char *policy = pvperfDictString(stats, "policy");
+    const char *group = pvperfDictString(stats, "group");
+
+    if (*policy)
+        pvperfStatsLine(out, "Policy:", "%s", policy);
+    if (!*group)
+        return;
+    pvperfStatsLine(out, "Group:", "%s, %" G_GUINT64_FORMAT " running domains", group,
+                    pvperfDictUint(use, "members"));
+    pvperfStatsLine(out, "", "open events %s, samples/s %s, requests/s %s", open, samples, requests);
+}
+
 static void
 pvperfStatsPrintLimits(GVariant *stats,
                        FILE *out)
@@ -184,6 +231,7 @@ pvperfStatsPrintLimits(GVariant *stats,
     g_autofree char *requests = pvperfStatsLimit(stats, "requests_sec");
     g_autofree char *period = pvperfStatsLimit(stats, "min_period");
     g_autofree char *samples = pvperfStatsSamples(stats);
+    g_autofree char *cpu = pvperfStatsCPU(stats);
     const char *driver = pvperfDictString(stats, "driver");
 
     if (g_variant_lookup(stats, "classes", "^a&s", &classes))
@@ -199,6 +247,8 @@ pvperfStatsPrintLimits(GVariant *stats,
     pvperfStatsLine(out, "Requests/s:", "%s", requests);
     pvperfStatsLine(out, "Min period:", "%s", period);
     pvperfStatsLine(out, "Samples/s:", "%s", samples);
+    pvperfStatsLine(out, "CPU time:", "%s", cpu);
+    pvperfStatsPrintOthers(stats, out);
     pvperfStatsLine(out, "Guest driver:", "%s", *driver ? driver : "not seen since the domain started");
 }
 

@@ -267,7 +267,7 @@ testSetup(void)
 }
 
 
-/* One that serves is only told the policy, and goes on. */
+/* One that serves is only told the policy and its group, and goes on. */
 static void
 testAdopt(void)
 {
@@ -277,8 +277,41 @@ testAdopt(void)
     testSetUp(&backend);
     testSend(&backend, &hello, sizeof(hello), PVPERF_CONTROL_HELLO, 0);
     testReceive(&backend, PVPERF_CONTROL_POLICY, sizeof(pvperfControlPolicy), 0);
+    /* that it is in none, because an earlier daemon may have said otherwise */
+    testReceive(&backend, PVPERF_CONTROL_GROUP, sizeof(pvperfControlGroup), 0);
     testRunFor(50);
     g_assert_false(testArrived(&backend));
+    testTearDown(&backend);
+}
+
+
+/* The page is sent with the first message and with another line, limits alone. */
+static void
+testGroup(void)
+{
+    const size_t size = sizeof(pvperfControlGroup);
+    pvperfGroupLimits limits = { .max = 5 };
+    const pvperfControlGroup *group;
+    testBackend backend;
+
+    testSetUp(&backend);
+    testHandshake(&backend);
+    pvperfBackendClientGroup(backend.client, STDERR_FILENO, 3, &limits);
+    group = (const void *)testReceive(&backend, PVPERF_CONTROL_GROUP, size, 1);
+    g_assert_cmpuint(group->joined, ==, 1);
+    g_assert_cmpuint(group->member, ==, 3);
+    g_assert_cmpuint(group->limits.max, ==, 5);
+    pvperfBackendClientGroup(backend.client, STDERR_FILENO, 3, &limits);
+    limits.max = 6;
+    pvperfBackendClientGroup(backend.client, STDERR_FILENO, 3, &limits);
+    group = (const void *)testReceive(&backend, PVPERF_CONTROL_GROUP, size, 0);
+    g_assert_cmpuint(group->limits.max, ==, 6);
+    pvperfBackendClientGroup(backend.client, STDERR_FILENO, 4, &limits);
+    testReceive(&backend, PVPERF_CONTROL_GROUP, size, 1);
+    pvperfBackendClientGroup(backend.client, -1, 0, NULL);
+    group = (const void *)testReceive(&backend, PVPERF_CONTROL_GROUP, size, 0);
+    g_assert_cmpuint(group->joined, ==, 0);
+    g_assert_cmpuint(group->limits.max, ==, 0);
     testTearDown(&backend);
 }
 
@@ -628,6 +661,7 @@ main(int argc,
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/backend/set-up", testSetup);
     g_test_add_func("/backend/adopt", testAdopt);
+    g_test_add_func("/backend/group", testGroup);
     g_test_add_func("/backend/open refused", testOpenRefused);
     g_test_add_func("/backend/events", testEvents);
     g_test_add_func("/backend/stats", testStats);
