@@ -4,7 +4,8 @@
  *
  * What pvperf_domain_grammar.c tells pvperf_domain_parse.c: which element may
  * stand where, how often, with which attributes, and who reads it. A reader
- * sees only what its table allows. Nobody outside src/conf includes this.
+ * sees only what its table allows. Nobody outside src/conf includes this, but
+ * for the test that holds a policy for every item.
  */
 #pragma once
 
