@@ -93,9 +93,23 @@ pvperfGrantsRoom(const pvperfTable *table,
 }
 
 
+/* What one sampler gets of what is free. Some of them may never use what they
+ * have. */
+static uint64_t
+pvperfGrantsPart(uint64_t free,
+                 uint32_t parts,
+                 uint32_t nsamplers)
+{
+    if (parts < nsamplers)
+        parts = nsamplers;
+    return free > parts ? free / parts : free > 0;
+}
+
+
 /* What a sampler gets on top of what it kept from before it was disabled: no
- * more than a part of what is free, so that others get some, too. Less than 0:
- * what it kept is too much now. False: it has to wait. */
+ * more than a part of what is free, so that others get some, too: of the budget
+ * those of the whole VM, of the ring those of its vCPU. Less than 0: what it
+ * kept is too much now. False: it has to wait. */
 static bool
 pvperfGrantsTake(pvperfTable *table,
                  const pvperfEvent *event,
@@ -108,20 +122,17 @@ pvperfGrantsTake(pvperfTable *table,
     uint64_t free = pvperfBudgetFree(&sampling->budget, sampling->policy, table->now);
     uint64_t others = sampling->granted - (sampler->throttled ? 0 : sampler->granted);
     uint64_t allowed = free > others ? free - others : 0;
+    uint64_t room = pvperfGrantsRoom(table, event, vcpu);
     uint64_t kept = sampler->granted;
     uint32_t waiting;
     uint64_t more;
 
     allowed = pvperfBudgetMin(allowed, pvperfGroupSamplesFree(sampling->group, others, table->now, &waiting));
-    allowed = pvperfBudgetMin(allowed, pvperfGrantsRoom(table, event, vcpu));
-    if (kept > allowed)
+    if (kept > pvperfBudgetMin(allowed, room))
         kept = 0;
-    /* Some of them may never use what they have. */
-    if (parts < sampling->nsamplers)
-        parts = sampling->nsamplers;
-    parts += waiting;
-    more = allowed - kept;
-    more = more > parts ? more / parts : more > 0;
+    more = pvperfBudgetMin(pvperfGrantsPart(allowed - kept, parts + waiting, sampling->nsamplers + waiting),
+                           pvperfGrantsPart(room - kept, PVPERF_GRANT_PART,
+                                            sampling->vcpus[vcpu].nsamplers));
     more = pvperfBudgetMin(more, PVPERF_GRANT_MAX - kept);
     if (kept >= PVPERF_GRANT_LOW)
         more = 0;

@@ -48,6 +48,30 @@ testUnlimited(void)
 }
 
 
+/* The ring is its vCPU's own: however many others sample on theirs, it is not
+ * shared with them. */
+static void
+testManyVcpus(void)
+{
+    const uint32_t vcpus = 64;
+    uint32_t vcpu;
+    uint32_t id;
+
+    begin(vcpus, 0);
+    openClock(0, -1);
+    openClock(1, -1);
+    for (id = 0; id < 2; id++) {
+        for (vcpu = 0; vcpu < vcpus; vcpu++)
+            call(vcpu, ENABLE, id);
+    }
+    for (id = 0; id < 2; id++) {
+        for (vcpu = 0; vcpu < vcpus; vcpu++)
+            g_assert_cmpuint(fakeBenchPerf(id, vcpu)->limit, ==, 64);
+    }
+    fakeBenchFree();
+}
+
+
 /* A sampler never has less than what it needs until the next look. */
 static void
 testRenewed(void)
@@ -347,6 +371,7 @@ main(int argc,
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/grants/unlimited", testUnlimited);
+    g_test_add_func("/grants/many-vcpus", testManyVcpus);
     g_test_add_func("/grants/renewed", testRenewed);
     g_test_add_func("/grants/budget-holds", testBudgetHolds);
     g_test_add_func("/grants/burst", testBurst);
