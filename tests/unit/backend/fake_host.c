@@ -74,7 +74,7 @@ fakePerfRead(int fd,
     values->enabled = leader->enabled;
     values->running = leader->running;
     values->count[0] = leader->count;
-    for (i = 0; i < FAKE_FDS; i++) {
+    for (i = 0; i < bench.end; i++) {
         if (bench.perf[i].open && bench.perf[i].leader == index && i != index)
             values->count[values->nr++] = bench.perf[i].count;
     }
@@ -92,7 +92,7 @@ fakePerfClose(int fd)
     if (perf->memory)
         errx(99, "fd %d is closed, but its ring is mapped", fd);
     perf->open = false;
-    for (i = 0; i < FAKE_FDS; i++) {
+    for (i = 0; i < bench.end; i++) {
         if (bench.perf[i].open && bench.perf[i].leader == index)
             bench.perf[i].leader = i;
     }
@@ -288,6 +288,8 @@ fakeBenchAnswer(int ret,
         if (pvperfEventGet(bench.asked.events[n].event)->host_type != PERF_TYPE_SOFTWARE)
             hardware = true;
     }
+    if (bench.end < first + (int)members)
+        bench.end = first + members;
     for (n = 0; n < members; n++) {
         const pvperfControlEvent *event = &bench.asked.events[n];
 
@@ -403,7 +405,7 @@ fakeBenchRun(uint32_t vcpu,
     int i;
 
     bench.now += enabled;
-    for (i = 0; i < FAKE_FDS; i++) {
+    for (i = 0; i < bench.end; i++) {
         fakePerf *perf = &bench.perf[i];
 
         if (!perf->open || perf->vcpu != vcpu || !perf->on || !bench.perf[perf->leader].on)
@@ -556,7 +558,7 @@ fakeBenchOverflow(int fd,
     if (pvperfEventGet(perf->event)->clock) {
         words[4] = leader->enabled;
         words[5] = leader->running;
-        for (n = 6, i = perf->leader; i < FAKE_FDS; i++) {
+        for (n = 6, i = perf->leader; i < bench.end; i++) {
             if (bench.perf[i].open && bench.perf[i].leader == perf->leader)
                 words[n++] = bench.perf[i].count;
         }

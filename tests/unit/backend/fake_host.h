@@ -46,6 +46,7 @@ struct _fakeBench {
     pvperfBackend backend;
     uint64_t now;
     fakePerf perf[FAKE_FDS + FAKE_RINGS];
+    int end;                    /* no event was ever open from here on; rings are elsewhere */
     pvperfControlOpen asked;    /* last request */
     uint32_t requests;
     int ask_fails;              /* -errno of the next requests, else 0 */
