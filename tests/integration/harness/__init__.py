@@ -4,12 +4,12 @@
 from .case import Skip, check, main, step
 from .guest import Guest, bare
 from .host import Host, XMLNS, built
-from .perf import NOT_COUNTED, NOT_SUPPORTED, check_equal, stat, stat_list
+from .perf import NOT_COUNTED, NOT_SUPPORTED, check_equal, parse, stat, stat_list
 from .process import Failure, children, find, pss_kib, run, wait_for, wakeups
 from .record import Overflows, record
 
 __all__ = [
     "Failure", "Guest", "Host", "NOT_COUNTED", "NOT_SUPPORTED", "Overflows", "Skip", "XMLNS", "bare", "built",
-    "check", "check_equal", "children", "find", "main", "pss_kib", "record", "run", "stat", "stat_list", "step",
-    "wait_for", "wakeups",
+    "check", "check_equal", "children", "find", "main", "parse", "pss_kib", "record", "run", "stat", "stat_list",
+    "step", "wait_for", "wakeups",
 ]
