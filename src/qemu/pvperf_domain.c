@@ -43,6 +43,7 @@ pvperfDomainFree(pvperfDomain *dom)
     pvperfDomainAuditFree(dom);
     pvperfSeatLeave(dom->seat, false);
     pvperfProcessFree(dom->process);
+    pvperfDomainForgetPlace(dom);
     pvperfReadingFree(dom->reading);
     pvperfPeerUnref(dom->peer);
     pvperfEffectiveClear(&dom->effective);

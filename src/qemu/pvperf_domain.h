@@ -15,6 +15,7 @@
 
 #include "pvperf_audit.h"
 #include "pvperf_backend_client.h"
+#include "pvperf_cgroup.h"
 #include "pvperf_config.h"
 #include "pvperf_device.h"
 #include "pvperf_domain_reading.h"
@@ -65,6 +66,9 @@ struct _pvperfDomain {
     pvperfBackendState backend;
     pvperfProcess *process;
     pvperfBackendClient *client;
+    pvperfPeer *served;         /* the process's, which may outlive `peer` */
+    pvperfCgroup *cgroup;       /* NULL: in none of its VM */
+    char *place_trouble;        /* what was last said about quota or CPUs */
     char *backend_error;        /* how it ended, or why it did not start */
     unsigned int failures;
     gint64 started;             /* monotonic time of the last start */

@@ -105,6 +105,7 @@ pvperfDomainOnEnded(pvperfProcess *process,
     g_clear_pointer(&dom->process, pvperfProcessFree);
     pvperfDomainPolicyDrop(dom);
     pvperfDomainGroupLeave(dom, true);
+    pvperfDomainUnplace(dom);
     /* with its QEMU: nothing failed, and the keeper is about to tell */
     if (dom->backend == PVPERF_BACKEND_UP && dom->peer &&
         !pvperfIdentityAlive(dom->peer->pidfd))
@@ -160,6 +161,7 @@ pvperfDomainStart(pvperfDomain *dom)
         pvperfDomainEvent(dom, PVPERF_EVENT_DIED);
         return;
     }
+    pvperfDomainPlace(dom);
     if (!pvperfDomainConnect(dom))
         pvperfProcessKill(dom->process);
 }
@@ -172,6 +174,7 @@ pvperfDomainStop(pvperfDomain *dom)
         pvperfBackendClientHostDown(dom->client);
     g_clear_pointer(&dom->client, pvperfBackendClientFree);
     dom->failures = 0;
+    pvperfDomainLiftQuota(dom);
     if (dom->process)
         pvperfProcessStop(dom->process);
 }
@@ -239,6 +242,8 @@ pvperfDomainUpdateBackend(pvperfDomain *dom)
 
     if (wanted && dom->client)
         pvperfDomainPolicySend(dom);
+    if (wanted)
+        pvperfDomainUpdatePlace(dom);
     pvperfDomainEvent(dom, wanted ? PVPERF_EVENT_WANTED : PVPERF_EVENT_UNWANTED);
     if (wanted && dom->client)
         pvperfDomainUpdateGroup(dom);

@@ -2,7 +2,8 @@
 /*
  * pvperf_domain_priv.h: shared by pvperf_domain.c (what is known and seen),
  * pvperf_domain_policy.c (what is in force), pvperf_domain_group.c (what it
- * shares), pvperf_domain_audit.c (what the guest was refused) and
+ * shares), pvperf_domain_place.c (where the backend runs),
+ * pvperf_domain_audit.c (what the guest was refused) and
  * pvperf_domain_backend.c (the backend's life).
  */
 #pragma once
@@ -43,3 +44,20 @@ void pvperfDomainOnRefused(const pvperfControlRefused *refused,
                            gpointer opaque);
 void pvperfDomainOnStats(const pvperfControlStats *stats,
                          gpointer opaque);
+
+/* The backend has started, or was adopted: find its VM's control group and put
+ * it there; then the same as UpdatePlace. */
+void pvperfDomainPlace(pvperfDomain *dom);
+
+/* Quota and CPUs as policy and pinning are now. */
+void pvperfDomainUpdatePlace(pvperfDomain *dom);
+
+/* The backend is to end: it does not wait for its quota, and libvirt, which
+ * tries for a second to remove its group, not for it. */
+void pvperfDomainLiftQuota(pvperfDomain *dom);
+
+/* The backend has ended: no group of it stays. */
+void pvperfDomainUnplace(pvperfDomain *dom);
+
+/* The daemon ends, the backend stays where it is. */
+void pvperfDomainForgetPlace(pvperfDomain *dom);

@@ -130,6 +130,19 @@ pvperfLibvirtOnDevice(virConnectPtr conn,
 }
 
 
+/* emulatorpin, vcpupin or a quota of the VM's: where its backend may run, and
+ * how much, is looked at together with a reading. */
+static void
+pvperfLibvirtOnTunable(virConnectPtr conn,
+                       virDomainPtr dom,
+                       virTypedParameterPtr params,
+                       int nparams,
+                       void *opaque)
+{
+    pvperfLibvirtRefresh(opaque, dom);
+}
+
+
 static void
 pvperfLibvirtOnClose(virConnectPtr conn,
                      int reason,
@@ -149,6 +162,7 @@ static const struct {
     { VIR_DOMAIN_EVENT_ID_METADATA_CHANGE, VIR_DOMAIN_EVENT_CALLBACK(pvperfLibvirtOnMetadata), false },
     { VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_CALLBACK(pvperfLibvirtOnDevice), false },
     { VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(pvperfLibvirtOnDevice), false },
+    { VIR_DOMAIN_EVENT_ID_TUNABLE, VIR_DOMAIN_EVENT_CALLBACK(pvperfLibvirtOnTunable), false },
 };
 
 

@@ -10,7 +10,7 @@
 #include "pvperf_libvirt.h"
 #include "pvperf_worker.h"
 
-#define PVPERF_LIBVIRT_EVENTS 5
+#define PVPERF_LIBVIRT_EVENTS 6
 
 /* Lifecycle events of one domain, counted while its XML is written. */
 typedef struct _pvperfLibvirtWatch pvperfLibvirtWatch;

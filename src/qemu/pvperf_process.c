@@ -76,6 +76,13 @@ pvperfProcessFree(pvperfProcess *process)
 }
 
 
+pid_t
+pvperfProcessPid(const pvperfProcess *process)
+{
+    return process->pid;
+}
+
+
 const char *
 pvperfProcessSocket(const pvperfProcess *process)
 {

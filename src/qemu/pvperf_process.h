@@ -42,6 +42,9 @@ pvperfProcess *pvperfProcessNew(const char *dir,
 void pvperfProcessFree(pvperfProcess *process);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(pvperfProcess, pvperfProcessFree)
 
+/* 0: none runs. */
+pid_t pvperfProcessPid(const pvperfProcess *process);
+
 /* Where its control socket is. */
 const char *pvperfProcessSocket(const pvperfProcess *process);
 
