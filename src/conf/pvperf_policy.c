@@ -97,7 +97,7 @@ pvperfPolicyAllowsRaw(const pvperfPolicy *policy,
         return false;
 
     for (i = 0; i < policy->nraw && i < PVPERF_RAW_MAX; i++) {
-        if ((config & policy->raw[i].mask) == policy->raw[i].config)
+        if ((config & pvperfPolicyRawMask(&policy->raw[i])) == policy->raw[i].config)
             return true;
     }
 

@@ -20,7 +20,7 @@
 typedef struct _pvperfPolicyRaw pvperfPolicyRaw;
 struct _pvperfPolicyRaw {
     uint64_t config;
-    uint64_t mask;              /* a request matches if (request & mask) == config */
+    uint64_t mask;              /* a request matches if (request & pvperfPolicyRawMask()) == config */
 };
 
 typedef struct _pvperfPolicy pvperfPolicy;
@@ -46,6 +46,10 @@ struct _pvperfPolicy {
  * upper four bits included), umask, edge, inv, cmask. AnyThread and reserved
  * bits count neighbours. */
 #define PVPERF_RAW_BITS 0x0000000fff84ffffULL
+
+/* Of these AMD's event select goes on and Intel's says something else: another
+ * value is another event, whatever the list looks at. */
+#define PVPERF_RAW_BITS_ALWAYS 0x0000000f00000000ULL
 
 /* Defaults, and the range of the CPU quota (the kernel's and libvirt's), in
  * us. The period is short so that a used up quota never looks like death. */
@@ -98,6 +102,13 @@ void pvperfPolicyInitUnbounded(pvperfPolicy *policy);
  * common than fits a list, -E2BIG; @policy then allows no raw event. */
 int pvperfPolicyLimit(pvperfPolicy *policy,
                       const pvperfPolicy *bound);
+
+/* The bits that an entry looks at; none if its mask has none. */
+static inline uint64_t
+pvperfPolicyRawMask(const pvperfPolicyRaw *raw)
+{
+    return raw->mask ? raw->mask | PVPERF_RAW_BITS_ALWAYS : 0;
+}
 
 /* True if the list lets this raw config through. */
 bool pvperfPolicyAllowsRaw(const pvperfPolicy *policy,

@@ -71,7 +71,7 @@ limitRawPair(const pvperfPolicyRaw *a,
              const pvperfPolicyRaw *b,
              pvperfPolicyRaw *both)
 {
-    if ((a->config ^ b->config) & a->mask & b->mask)
+    if ((a->config ^ b->config) & pvperfPolicyRawMask(a) & pvperfPolicyRawMask(b))
         return false;
     both->config = a->config | b->config;
     both->mask = a->mask | b->mask;

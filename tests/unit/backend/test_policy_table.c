@@ -71,6 +71,9 @@ isAllowed(const tablePolicy *policy,
 }
 
 
+/* Whatever the mask: another value of these is another event. */
+#define RAW_ALWAYS (0xfULL << 32)
+
 /* Event and umask, 18 edge, 23 inv, cmask, and AMD's upper bits of the event:
  * never 16 usr, 17 os, 19 pin, 20 int, 21 AnyThread, 22 enable, nor the rest. */
 static bool
@@ -95,7 +98,7 @@ isListed(const tablePolicy *policy,
     for (i = 0; raw && i < raw->len; i++) {
         const pvperfPolicyRaw *entry = &g_array_index(raw, pvperfPolicyRaw, i);
 
-        if ((config & entry->mask) == entry->config)
+        if ((config & (entry->mask | RAW_ALWAYS)) == entry->config)
             return true;
     }
     return false;

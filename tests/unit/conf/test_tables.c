@@ -200,6 +200,9 @@ testPolicyRaw(void)
     /* AnyThread (bit 21) counts the neighbour on the same core. */
     g_assert_false(pvperfPolicyAllowsRaw(&policy, 0x2001c2));
     g_assert_false(pvperfPolicyAllowsRaw(&policy, 1ULL << 40 | 0x01c2));
+    /* Bits 32 to 35 make another event of it on AMD. */
+    g_assert_false(pvperfPolicyAllowsRaw(&policy, 1ULL << 32 | 0x01c2));
+    g_assert_false(pvperfPolicyAllowsRaw(&policy, 1ULL << 35 | 0x01c2));
 
     policy.nraw = 0;
     g_assert_false(pvperfPolicyAllowsRaw(&policy, 0x01c2));
