@@ -40,6 +40,7 @@ static u64 hello_session;	/* the host answered our HELLO in it */
 
 static struct pvperf_refusal last_refusal;
 static unsigned long last_refusal_at;
+static u32 refusals_seen;	/* of the host's, up to last_refusal */
 
 static struct pvperf_channel *current_channel(void)
 {
@@ -57,6 +58,24 @@ static const struct {
 #undef PVPERF_REASON
 };
 
+/* How many the host has had so far, and, if asked for, what the last one was. */
+static u32 host_refusals(struct pvperf_refusal *refusal)
+{
+	struct pvperf_channel *ch = current_channel();
+	struct pvperf_header header = {};
+	u32 reason;
+
+	if (ch && !ch->foreign)
+		ch->ops->header(ch, &header);
+	reason = header.policy.last_refusal;
+	if (refusal && reason != PVPERF_REASON_NONE && reason < ARRAY_SIZE(reasons))
+		*refusal = (struct pvperf_refusal) {
+			reasons[reason].name, reasons[reason].text,
+			header.policy.last_refusal_limit
+		};
+	return header.policy.refusals;
+}
+
 /* Remembers for sysfs why something was refused, and tells the kernel log. */
 static void refuse(const struct guest_perf_attr *attr, const char *name, const char *text,
 		   u64 limit)
@@ -67,6 +86,7 @@ static void refuse(const struct guest_perf_attr *attr, const char *name, const c
 
 	lockdep_assert_held(&ids_lock);
 	last_refusal = (struct pvperf_refusal) { name, text, limit };
+	refusals_seen = host_refusals(NULL);
 	if (again || !__ratelimit(&rate))
 		return;
 	last_refusal_at = jiffies;
@@ -103,8 +123,13 @@ void pvperf_id_refuse(const struct guest_perf_attr *attr, const char *name, cons
 
 void pvperf_ids_last_refusal(struct pvperf_refusal *refusal)
 {
+	struct pvperf_refusal host = {};
+
 	mutex_lock(&ids_lock);
 	*refusal = last_refusal;
+	/* One that no caller was told: what counted had to stop, or was not started. */
+	if (host_refusals(&host) != refusals_seen && host.text)
+		*refusal = host;
 	mutex_unlock(&ids_lock);
 }
 
@@ -236,6 +261,7 @@ static int say_hello(struct pvperf_channel *ch, u64 session)
 	if (ret)
 		return ret;
 	hello_session = session;
+	refusals_seen = host_refusals(NULL);
 	/* HELLO closes everything, whatever the session. */
 	list_for_each_entry(id, &open_ids, node)
 		WRITE_ONCE(id->session, 0);

@@ -64,7 +64,7 @@ struct pvperf_id_request {
 	bool			bound;
 };
 
-/* The last refusal that the driver met; text NULL: none yet. */
+/* The last refusal, by the driver or the host; text NULL: none yet. */
 struct pvperf_refusal {
 	const char	*name;
 	const char	*text;

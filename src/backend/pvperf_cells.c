@@ -406,7 +406,7 @@ pvperfCellsDisable(pvperfTable *table,
 }
 
 
-void
+bool
 pvperfCellsForbid(pvperfTable *table,
                   pvperfEvent *event,
                   uint32_t vcpu,
@@ -417,15 +417,16 @@ pvperfCellsForbid(pvperfTable *table,
 
     /* Events bound to other vCPUs may share its row. */
     if (cell->owner != event - table->events + 1 || !cell->enabled)
-        return;
+        return false;
     pvperfCellsDisable(table, event, vcpu);
     pvperfCellsRefuse(table, event, vcpu, error);
     if (event->leader != event - table->events)
-        return;
+        return true;
     while ((member = pvperfTableNext(table, member))) {
         if (pvperfTableCell(table, member, vcpu)->enabled)
             pvperfCellsRefuse(table, member, vcpu, -EAGAIN);
     }
+    return true;
 }
 
 

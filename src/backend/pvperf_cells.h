@@ -71,8 +71,8 @@ int pvperfCellsRead(pvperfTable *table,
                     uint32_t vcpu);
 
 /* Stops what the policy does not allow any more: the interval is lost, and what
- * a leader's siblings counted ends with it. */
-void pvperfCellsForbid(pvperfTable *table,
+ * a leader's siblings counted ends with it. False: it did not count here. */
+bool pvperfCellsForbid(pvperfTable *table,
                        pvperfEvent *event,
                        uint32_t vcpu,
                        int error);

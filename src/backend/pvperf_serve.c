@@ -134,57 +134,6 @@ pvperfServeSession(pvperfBackend *backend,
 }
 
 
-/* What counts under a policy that does not allow it any more is stopped now,
- * not at its next start: an event of a whole CPU may not have one for hours. */
-static void
-pvperfServeEnforce(pvperfBackend *backend)
-{
-    pvperfTable *table = &backend->table;
-    int32_t id;
-    uint32_t vcpu;
-
-    for (id = 0; id < table->id_end; id++) {
-        pvperfEvent *event = &table->events[id];
-        pvperfVerdict verdict;
-
-        if (!event->open)
-            continue;
-        verdict = pvperfCheckOpen(&backend->policy, event->kind.event, event->kind.raw_config);
-        for (vcpu = 0; verdict.ret < 0 && vcpu < table->nr_vcpus; vcpu++)
-            pvperfCellsForbid(table, event, vcpu, verdict.ret);
-    }
-}
-
-
-bool
-pvperfServePolicy(pvperfBackend *backend,
-                  const pvperfPolicy *policy)
-{
-    struct pvperf_policy_line *line = &backend->line;
-
-    if (policy->max < 1 || policy->max > PVPERF_MAX_IDS ||
-        policy->per_vcpu < 1 || policy->per_vcpu > PVPERF_MAX_PER_VCPU ||
-        policy->nraw > PVPERF_RAW_MAX)
-        return false;
-
-    if (policy->total_samples_sec != backend->policy.total_samples_sec ||
-        policy->total_samples_sec_max != backend->policy.total_samples_sec_max ||
-        policy->total_samples_sec_max_length != backend->policy.total_samples_sec_max_length)
-        pvperfBudgetChange(&backend->table.sampling.budget, policy, backend->now);
-    backend->policy = *policy;
-    pvperfServeEnforce(backend);
-    line->classes_allowed = policy->on ? policy->classes : 0;
-    line->max = policy->max;
-    line->per_vcpu = policy->per_vcpu;
-    line->min_period = policy->min_period;
-    pvperfWindowWritePolicy(backend->window, line);
-    if (backend->session)
-        pvperfWindowWriteSession(backend->window, backend->session,
-                                 pvperfServeHostState(backend));
-    return true;
-}
-
-
 void
 pvperfServeOpenChanged(pvperfBackend *backend)
 {
@@ -222,7 +171,8 @@ pvperfServeTold(pvperfBackend *backend)
 
 
 /* A refusal that the guest's user can do something about goes to the policy
- * line; one that only says "start again" does not hide it. */
+ * line; one that only says "start again" or "wait for your turn" does not hide
+ * it. */
 static void
 pvperfServeRefusal(pvperfBackend *backend,
                    const pvperfVerdict *verdict,
@@ -237,12 +187,67 @@ pvperfServeRefusal(pvperfBackend *backend,
     if (backend->now >= backend->tell_at[verdict->reason])
         pvperfServeTell(backend, verdict->reason);
 
-    if (verdict->reason == PVPERF_REASON_SESSION)
+    if (verdict->reason == PVPERF_REASON_SESSION || verdict->reason == PVPERF_REASON_PER_VCPU)
         return;
     backend->line.refusals++;
     backend->line.last_refusal = verdict->reason;
     backend->line.last_refusal_limit = verdict->limit;
     pvperfWindowWritePolicy(backend->window, &backend->line);
+}
+
+
+/* What counts under a policy that does not allow it any more is stopped now,
+ * not at its next start: an event of a whole CPU may not have one for hours. */
+static void
+pvperfServeEnforce(pvperfBackend *backend)
+{
+    pvperfTable *table = &backend->table;
+    int32_t id;
+    uint32_t vcpu;
+
+    for (id = 0; id < table->id_end; id++) {
+        pvperfEvent *event = &table->events[id];
+        const pvperfSubject subject = { event->kind.event, event->kind.raw_config };
+        pvperfVerdict verdict;
+        bool stopped = false;
+
+        if (!event->open)
+            continue;
+        verdict = pvperfCheckOpen(&backend->policy, event->kind.event, event->kind.raw_config);
+        for (vcpu = 0; verdict.ret < 0 && vcpu < table->nr_vcpus; vcpu++)
+            stopped |= pvperfCellsForbid(table, event, vcpu, verdict.ret);
+        if (stopped)
+            pvperfServeRefusal(backend, &verdict, &subject);
+    }
+}
+
+
+bool
+pvperfServePolicy(pvperfBackend *backend,
+                  const pvperfPolicy *policy)
+{
+    struct pvperf_policy_line *line = &backend->line;
+
+    if (policy->max < 1 || policy->max > PVPERF_MAX_IDS ||
+        policy->per_vcpu < 1 || policy->per_vcpu > PVPERF_MAX_PER_VCPU ||
+        policy->nraw > PVPERF_RAW_MAX)
+        return false;
+
+    if (policy->total_samples_sec != backend->policy.total_samples_sec ||
+        policy->total_samples_sec_max != backend->policy.total_samples_sec_max ||
+        policy->total_samples_sec_max_length != backend->policy.total_samples_sec_max_length)
+        pvperfBudgetChange(&backend->table.sampling.budget, policy, backend->now);
+    backend->policy = *policy;
+    pvperfServeEnforce(backend);
+    line->classes_allowed = policy->on ? policy->classes : 0;
+    line->max = policy->max;
+    line->per_vcpu = policy->per_vcpu;
+    line->min_period = policy->min_period;
+    pvperfWindowWritePolicy(backend->window, line);
+    if (backend->session)
+        pvperfWindowWriteSession(backend->window, backend->session,
+                                 pvperfServeHostState(backend));
+    return true;
 }
 
 

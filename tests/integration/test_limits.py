@@ -98,6 +98,7 @@ def denied_while_counting(host, guest):
     guest.run("sleep 1.5")
     host.pvperf("tune", guest.name, "--deny", "vcpu")
     guest.run("sleep 2")
+    check(guest.sysfs("last_refusal").startswith("class"), "sysfs last_refusal: %s", guest.sysfs("last_refusal"))
     host.pvperf("tune", guest.name, "--allow", "vcpu")
     guest.run("while pidof perf >/dev/null; do sleep 0.1; done", timeout=30)
     counts = [line.split(",")[1] for line in guest.out("grep vcpu-clock /tmp/stat").splitlines()]

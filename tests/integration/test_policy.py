@@ -92,6 +92,7 @@ def off_stops_all(host, guest):
     guest.set_metadata("<pvperf state='off'/>", "--live")
     wait_for(lambda: guest.sysfs("state") == "off", "the guest to see that perf is off", 1)
     guest.wait_state("off")
+    check(guest.sysfs("last_refusal").startswith("state"), "sysfs last_refusal: %s", guest.sysfs("last_refusal"))
     check(guest.out(HOLD % (1, 0)) == "open: 0 of 1, ENOENT", "one was opened")
     guest.run("sleep 1.5")
     guest.set_metadata("<pvperf/>", "--live")
