@@ -144,28 +144,39 @@ pvperfDBusServes(const pvperfDomain *dom)
 }
 
 
-/* The domain of this uuid that has a backend, or the call is answered with
- * the error. */
+/* The domain of this uuid, or the call is answered with the error. */
+static pvperfDomain *
+pvperfDBusFind(pvperfDBus *dbus,
+               GDBusMethodInvocation *invocation,
+               const char *uuid)
+{
+    pvperfDomain *dom = pvperfDriverFind(dbus->driver, uuid);
+    g_autofree char *message = NULL;
+
+    if (dom)
+        return dom;
+    message = g_strdup_printf("there is no domain with <pvperf> and the uuid '%s'", uuid);
+    g_dbus_method_invocation_return_dbus_error(invocation, PVPERF_ERROR_NO_DOMAIN, message);
+    return NULL;
+}
+
+
+/* The same for one that has a backend. */
 static pvperfDomain *
 pvperfDBusFindServed(pvperfDBus *dbus,
                      GDBusMethodInvocation *invocation,
                      const char *uuid)
 {
-    pvperfDomain *dom = pvperfDriverFind(dbus->driver, uuid);
+    pvperfDomain *dom = pvperfDBusFind(dbus, invocation, uuid);
     g_autofree char *message = NULL;
 
-    if (dom && pvperfDBusServes(dom))
+    if (!dom || pvperfDBusServes(dom))
         return dom;
-    if (!dom) {
-        message = g_strdup_printf("there is no domain with <pvperf> and the uuid '%s'", uuid);
-        g_dbus_method_invocation_return_dbus_error(invocation, PVPERF_ERROR_NO_DOMAIN, message);
-    } else {
-        message = g_strdup_printf("nothing counts for domain '%s' now: %s%s%s", pvperfDomainName(dom),
-                                  dom->reading->active ? pvperfDomainStateName(dom->state) : "it is not running",
-                                  dom->reading->active && *dom->reason ? ": " : "",
-                                  dom->reading->active ? dom->reason : "");
-        g_dbus_method_invocation_return_dbus_error(invocation, PVPERF_ERROR_NOT_RUNNING, message);
-    }
+    message = g_strdup_printf("nothing counts for domain '%s' now: %s%s%s", pvperfDomainName(dom),
+                              dom->reading->active ? pvperfDomainStateName(dom->state) : "it is not running",
+                              dom->reading->active && *dom->reason ? ": " : "",
+                              dom->reading->active ? dom->reason : "");
+    g_dbus_method_invocation_return_dbus_error(invocation, PVPERF_ERROR_NOT_RUNNING, message);
     return NULL;
 }
 
@@ -253,6 +264,29 @@ pvperfDBusGetEvents(pvperfDBus *dbus,
 
 
 static void
+pvperfDBusGetPolicy(pvperfDBus *dbus,
+                    GVariant *args,
+                    GDBusMethodInvocation *invocation)
+{
+    const pvperfHostPolicy *host = pvperfDriverHostConfig(dbus->driver)->policy;
+    pvperfEffective effective = { .policy_name = NULL };
+    g_autoptr(pvperfDomainDef) def = NULL;
+    g_autoptr(GError) error = NULL;
+    const char *element;
+    guint32 vcpus;
+
+    g_variant_get(args, "(&su)", &element, &vcpus);
+    def = pvperfDomainDefParseString(element, &error);
+    if (def && pvperfHostPolicyEffective(host, def, vcpus, &effective, &error))
+        g_dbus_method_invocation_return_value(invocation,
+            g_variant_new("(@a{sv})", pvperfDBusFormatPolicy(&effective)));
+    else
+        g_dbus_method_invocation_return_dbus_error(invocation, PVPERF_ERROR_FAILED, error->message);
+    pvperfEffectiveClear(&effective);
+}
+
+
+static void
 pvperfDBusGetCapabilities(pvperfDBus *dbus,
                           GVariant *args,
                           GDBusMethodInvocation *invocation)
@@ -273,6 +307,7 @@ static const struct {
     { "ListDomains", pvperfDBusListDomains },
     { "GetEvents", pvperfDBusGetEvents },
     { "GetStats", pvperfDBusGetStats },
+    { "GetPolicy", pvperfDBusGetPolicy },
     { "GetCapabilities", pvperfDBusGetCapabilities },
 };
 

@@ -4,6 +4,8 @@
  */
 #include "pvperf_dbus_format.h"
 
+#include "conf/pvperf_policy_text.h"
+
 static const char *const slotStates[] = {
     [PVPERF_SLOT_CLOSED] = "closed",
     [PVPERF_SLOT_COUNTING] = "counting",
@@ -246,6 +248,21 @@ pvperfDBusFormatStats(const pvperfDomainView *view)
     g_variant_dict_insert_value(&dict, "sampling", pvperfDBusFormatSampling(&stats->sampling));
     g_variant_dict_insert_value(&dict, "refusals", pvperfDBusFormatRefusals(stats));
     g_variant_dict_insert_value(&dict, "last_refusals", pvperfDBusFormatLastRefusals(stats));
+    return g_variant_dict_end(&dict);
+}
+
+
+GVariant *
+pvperfDBusFormatPolicy(const pvperfEffective *effective)
+{
+    g_autofree char *element = pvperfPolicyTextElement(&effective->policy);
+    GVariantDict dict;
+
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert(&dict, "element", "s", element);
+    g_variant_dict_insert(&dict, "policy", "s", effective->policy_name ? effective->policy_name : "");
+    g_variant_dict_insert(&dict, "group", "s", effective->group_name ? effective->group_name : "");
+    g_variant_dict_insert(&dict, "remarks", "s", effective->remarks ? effective->remarks : "");
     return g_variant_dict_end(&dict);
 }
 

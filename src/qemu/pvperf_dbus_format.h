@@ -8,6 +8,7 @@
 #include <glib.h>
 
 #include "../backend/pvperf_control.h"
+#include "conf/pvperf_host_policy.h"
 #include "pvperf_groups.h"
 
 /* What is known of a domain when its backend was asked; a copy, because the
@@ -36,4 +37,5 @@ void pvperfDomainViewFree(pvperfDomainView *view);
 /* All floating, a{sv}. */
 GVariant *pvperfDBusFormatDomain(const pvperfDomainView *view);
 GVariant *pvperfDBusFormatStats(const pvperfDomainView *view);
+GVariant *pvperfDBusFormatPolicy(const pvperfEffective *effective);
 GVariant *pvperfDBusFormatEvent(const pvperfControlRecord *record);

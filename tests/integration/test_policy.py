@@ -138,6 +138,9 @@ def policy_of_the_host(host, guest):
     guest.set_metadata("<pvperf policy='gold'><events max='50'/><class name='cache' allow='yes'/></pvperf>", "--live")
     wait_for(lambda: guest.listed()["reason"] == "policy 'gold' grants class cache denied, events max 40 (not 50)",
              "list to say what is not granted")
+    shown = host.pvperf("tune", guest.name).out
+    check("max-events                   : 40\n" in shown and "policy                       : gold\n" in shown and
+          "events max 40 (not 50)" in shown, "%s", shown)
     agrees(guest, max=40, classes=["ipc", "branch", "vcpu"])
 
     host.named("policies", "gold", "<pvperf><events max='45'/></pvperf>")

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "conf/pvperf_domain_def.h"
+#include "pvperf_bus.h"
 #include "pvperf_domain.h"
 #include "pvperf_text.h"
 
@@ -212,17 +213,57 @@ pvperfTuneShowNumber(pvperfShell *shell,
     fprintf(shell->out, "%-29s: %" G_GUINT64_FORMAT "\n", name, value);
 }
 
-/* Everything, with what is left to the defaults filled in. */
+/* What the daemon makes of this element, or NULL if it says nothing. */
+static GVariant *
+pvperfTuneAsk(pvperfShell *shell,
+              const pvperfDomainDef *def,
+              unsigned int nr_vcpus)
+{
+    g_autofree char *element = pvperfDomainDefFormat(def, true);
+    g_autoptr(GError) error = NULL;
+    GVariant *answer = pvperfBusCall(shell, "GetPolicy", g_variant_new("(su)", element, nr_vcpus), "a{sv}", &error);
+
+    if (!answer)
+        fprintf(shell->err, "note: shown with the defaults of a host that was told nothing: %s\n", error->message);
+    return answer;
+}
+
+/* Limits as the host grants them, else as the element says with built-in defaults. */
+static void
+pvperfTunePolicy(const pvperfDomainDef *def,
+                 GVariant *answer,
+                 unsigned int nr_vcpus,
+                 pvperfPolicy *policy)
+{
+    const char *element = answer ? pvperfDictString(answer, "element") : "";
+    g_autoptr(pvperfDomainDef) granted = *element ? pvperfDomainDefParseString(element, NULL) : NULL;
+
+    pvperfDomainDefPolicy(granted ? granted : def, nr_vcpus, policy);
+}
+
+static void
+pvperfTuneShowText(pvperfShell *shell,
+                   const char *name,
+                   GVariant *answer)
+{
+    const char *text = answer ? pvperfDictString(answer, name) : "";
+
+    if (*text)
+        fprintf(shell->out, "%-29s: %s\n", name, text);
+}
+
+/* Everything, with what is left to the host filled in. */
 static void
 pvperfTuneShow(pvperfShell *shell,
                const pvperfDomainDef *def,
+               GVariant *answer,
                unsigned int nr_vcpus)
 {
     g_autoptr(GString) classes = g_string_new(NULL);
     pvperfPolicy policy;
     int i;
 
-    pvperfDomainDefPolicy(def, nr_vcpus, &policy);
+    pvperfTunePolicy(def, answer, nr_vcpus, &policy);
     for (i = 0; i < PVPERF_NR_CLASSES; i++) {
         if (policy.classes & (1U << i))
             g_string_append_printf(classes, "%s%s", classes->len ? "," : "", pvperfClassName(i));
@@ -240,6 +281,9 @@ pvperfTuneShow(pvperfShell *shell,
     pvperfTuneShowNumber(shell, "requests-sec", policy.requests_sec);
     pvperfTuneShowNumber(shell, "cpu-period", policy.cpu_period_us);
     pvperfTuneShowNumber(shell, "cpu-quota", policy.cpu_quota_us);
+    pvperfTuneShowText(shell, "policy", answer);
+    pvperfTuneShowText(shell, "group", answer);
+    pvperfTuneShowText(shell, "remarks", answer);
 }
 
 /* ---- The command ---- */
@@ -300,9 +344,13 @@ pvperfTuneFinish(pvperfShell *shell,
                  unsigned int flag,
                  GError **error)
 {
+    const unsigned int nr_vcpus = MAX(virDomainGetVcpusFlags(dom, VIR_DOMAIN_VCPU_MAXIMUM | flag), 1);
+    g_autoptr(GVariant) answer = NULL;
+
     if (pvperfTuneChanges(shell))
         return pvperfTuneWrite(dom, def, flag, error);
-    pvperfTuneShow(shell, def, MAX(virDomainGetVcpusFlags(dom, VIR_DOMAIN_VCPU_MAXIMUM | flag), 1));
+    answer = pvperfTuneAsk(shell, def, nr_vcpus);
+    pvperfTuneShow(shell, def, answer, nr_vcpus);
     return true;
 }
 

@@ -153,6 +153,29 @@ testGetCapabilities(testDaemon *test)
 }
 
 
+static void
+testGetPolicy(testDaemon *test)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) failed = NULL;
+    g_autoptr(GVariant) reply = testCall(test, "GetPolicy",
+        g_variant_new("(su)", "<pvperf><events per_vcpu='4'/></pvperf>", 2), &error);
+    g_autoptr(GVariant) dict = NULL;
+    const char *element;
+    const char *remarks;
+
+    g_assert_no_error(error);
+    dict = g_variant_get_child_value(reply, 0);
+    g_assert_true(g_variant_lookup(dict, "element", "&s", &element));
+    g_assert_nonnull(strstr(element, "<events max='32' per_vcpu='4'/>"));
+    g_assert_true(g_variant_lookup(dict, "remarks", "&s", &remarks));
+    g_assert_cmpstr(remarks, ==, "");
+
+    g_assert_null(testCall(test, "GetPolicy", g_variant_new("(su)", "<pvperf policy='x'/>", 2), &failed));
+    g_assert_nonnull(strstr(failed->message, "this host has no policy 'x'; allowed: none"));
+}
+
+
 static const struct {
     const char *method;
     void (*func)(testDaemon *test);
@@ -160,6 +183,7 @@ static const struct {
     { "ListDomains", testListDomains },
     { "GetEvents", testGetEvents },
     { "GetStats", testGetStats },
+    { "GetPolicy", testGetPolicy },
     { "GetCapabilities", testGetCapabilities },
 };
 
