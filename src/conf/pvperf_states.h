@@ -12,7 +12,7 @@
     X(PVPERF_DOMAIN_ON, "on", "the guest's perf works, or will when the domain starts") \
     X(PVPERF_DOMAIN_OFF, "off", "switched off by state='off'") \
     X(PVPERF_DOMAIN_PENDING_RESTART, "pending-restart", "the device is there from the domain's next cold start") \
-    X(PVPERF_DOMAIN_INVALID, "invalid", "the element is wrong; the domain runs without pvperf") \
+    X(PVPERF_DOMAIN_INVALID, "invalid", "the element is wrong; a running domain keeps what was in force") \
     X(PVPERF_DOMAIN_UNMANAGED, "unmanaged", "the daemon leaves the device alone") \
     X(PVPERF_DOMAIN_UNAVAILABLE, "unavailable", "the domain has the device, but the host cannot serve it now")
 
