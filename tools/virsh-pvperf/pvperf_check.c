@@ -145,6 +145,7 @@ pvperfCheckFactsClear(pvperfCheckFacts *facts)
     g_free(facts->live_text);
     g_clear_pointer(&facts->row, g_variant_unref);
     g_clear_pointer(&facts->stats, g_variant_unref);
+    g_clear_pointer(&facts->policy, g_variant_unref);
     g_free(facts->event);
     memset(facts, 0, sizeof(*facts));
 }

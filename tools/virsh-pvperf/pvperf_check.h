@@ -64,6 +64,7 @@ struct _pvperfCheckFacts {
     bool vhost_user;            /* it has vhost-user devices */
     GVariant *row;              /* of ListDomains, or NULL */
     GVariant *stats;            /* of GetStats, or NULL */
+    GVariant *policy;           /* of GetPolicy for the element that counts, or NULL */
 
     char *event;                /* as the user wrote it, or NULL */
 };

@@ -71,6 +71,21 @@ pvperfCheckDiffers(const pvperfCheckFacts *facts,
                         facts->live->place == PVPERF_PLACE_NONE ? "none" : "another one");
 }
 
+/* The host may grant less than the element asks for. */
+static void
+pvperfCheckGranted(const pvperfCheckFacts *facts,
+                   GPtrArray *findings)
+{
+    static const char what[] = "the host grants what it asks for";
+    const char *remarks = facts->policy ? pvperfDictString(facts->policy, "remarks") : "";
+
+    if (*remarks)
+        pvperfCheckFind(findings, SCOPE, what, PVPERF_CHECK_WARN,
+                        "the host's operator changes policies and ceilings, see virtpvperfd(8)", "%s", remarks);
+    else if (facts->policy)
+        pvperfCheckPass(findings, SCOPE, what, NULL);
+}
+
 /* What of @device would keep it from working; NULL if nothing. */
 static char *
 pvperfCheckDeviceWrong(const pvperfCheckFacts *facts,
@@ -280,6 +295,7 @@ pvperfCheckDomain(const pvperfCheckFacts *facts,
         return;
     pvperfCheckElement(facts, findings);
     pvperfCheckDiffers(facts, findings);
+    pvperfCheckGranted(facts, findings);
     pvperfCheckConfigDevice(facts, findings);
     if (!pvperfCheckHasNothing(facts->config) || !pvperfCheckHasNothing(facts->live))
         pvperfCheckLiveDevice(facts, findings);

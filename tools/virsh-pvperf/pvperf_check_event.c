@@ -5,22 +5,26 @@
  * Rules without I/O over pvperfCheckFacts: is it an event of ours, may this
  * domain count it, can this host, and did it count all the time.
  */
+#include "pvperf_bus.h"
 #include "pvperf_check.h"
 #include "pvperf_perf_event.h"
 #include "pvperf_text.h"
 
 #define SCOPE "EVENT"
 
-/* The limits that hold for the domain now; false if it has no valid element. */
+/* The limits that hold for the domain now, by the daemon if it said so; false
+ * if it has no valid element. */
 static bool
 pvperfCheckPolicy(const pvperfCheckFacts *facts,
                   pvperfPolicy *policy)
 {
     const pvperfDomainXML *xml = pvperfCheckCurrent(facts);
+    const char *element = facts->policy ? pvperfDictString(facts->policy, "element") : "";
+    g_autoptr(pvperfDomainDef) granted = *element ? pvperfDomainDefParseString(element, NULL) : NULL;
 
     if (!xml || !xml->def)
         return false;
-    pvperfDomainDefPolicy(xml->def, xml->max_vcpus, policy);
+    pvperfDomainDefPolicy(granted ? granted : xml->def, xml->max_vcpus, policy);
     return true;
 }
 
@@ -47,7 +51,9 @@ pvperfCheckAllowed(const pvperfCheckFacts *facts,
                         event->raw_config & ~PVPERF_RAW_BITS ?
                         ", and has bits that no guest may set (they count neighbours)" : "");
     } else if (!(policy.classes & 1U << info->klass)) {
-        fix = g_strdup_printf("<class name='%s' allow='yes'/> allows it", klass);
+        fix = g_strdup_printf("<class name='%s' allow='yes'/> allows it%s", klass,
+                              facts->policy && *pvperfDictString(facts->policy, "policy") ?
+                              ", if the host's policy allows it as well" : "");
         pvperfCheckFind(findings, SCOPE, what, PVPERF_CHECK_FAIL, fix,
                         "class '%s' (%s) is not allowed", klass, pvperfClassText(info->klass));
     } else if (!policy.on) {

@@ -200,6 +200,19 @@ pvperfGatherRow(pvperfShell *shell,
         facts->stats = g_variant_get_child_value(stats, 0);
 }
 
+/* What the host grants of the element that counts. */
+static void
+pvperfGatherPolicy(pvperfShell *shell,
+                   pvperfCheckFacts *facts)
+{
+    const pvperfDomainXML *xml = pvperfCheckCurrent(facts);
+    g_autofree char *element = xml && xml->def ? pvperfDomainDefFormat(xml->def, true) : NULL;
+
+    if (element)
+        facts->policy = pvperfBusCall(shell, "GetPolicy", g_variant_new("(su)", element, xml->max_vcpus),
+                                      "a{sv}", NULL);
+}
+
 static void
 pvperfGatherDaemon(pvperfShell *shell,
                    pvperfCheckFacts *facts)
@@ -218,8 +231,10 @@ pvperfGatherDaemon(pvperfShell *shell,
     socket = pvperfDictString(properties, "IvshmemSocket");
     facts->socket = *socket ? g_strdup(socket) : NULL;
     facts->capabilities = pvperfBusCall(shell, "GetCapabilities", NULL, "a{sv}", NULL);
-    if (facts->domain)
+    if (facts->domain) {
         pvperfGatherRow(shell, facts);
+        pvperfGatherPolicy(shell, facts);
+    }
 }
 
 static bool

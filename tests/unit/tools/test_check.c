@@ -49,6 +49,7 @@ static const testField fields[] = {
     FIELD(live_text, FIELD_FILE),
     FIELD(row, FIELD_DICT),
     FIELD(stats, FIELD_DICT),
+    FIELD(policy, FIELD_DICT),
     FIELD(event, FIELD_STRING),
 };
 
