@@ -9,7 +9,6 @@
  */
 #include "pvperf_host_policy.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "pvperf_domain_priv.h"
@@ -157,26 +156,6 @@ pvperfEffectiveClear(pvperfEffective *effective)
 }
 
 
-static void
-hostPolicyRemark(GString *remarks,
-                 const char *format,
-                 ...) G_GNUC_PRINTF(2, 3);
-
-static void
-hostPolicyRemark(GString *remarks,
-                 const char *format,
-                 ...)
-{
-    va_list args;
-
-    if (remarks->len)
-        g_string_append(remarks, "; ");
-    va_start(args, format);
-    g_string_append_vprintf(remarks, format, args);
-    va_end(args);
-}
-
-
 static const pvperfDomainDef *
 hostPolicyFind(const pvperfHostPolicy *host,
                pvperfHostKind kind,
@@ -190,7 +169,7 @@ hostPolicyFind(const pvperfHostPolicy *host,
 
     if (def) {
         if (why)
-            hostPolicyRemark(remarks, "%s '%s' is as it was before: %s", kindNames[kind], name, why);
+            pvperfPolicyTextAdd(remarks, "; ", "%s '%s' is as it was before: %s", kindNames[kind], name, why);
         return def;
     }
     names = pvperfHostPolicyNames(host, kind);
@@ -218,7 +197,7 @@ hostPolicyBound(pvperfPolicy *policy,
                                   "in common; allowed: up to %d", who, PVPERF_RAW_MAX, PVPERF_RAW_MAX);
     lowered = pvperfPolicyTextLowered(&asked, policy);
     if (lowered)
-        hostPolicyRemark(remarks, "%s grants %s", who, lowered);
+        pvperfPolicyTextAdd(remarks, "; ", "%s grants %s", who, lowered);
     return true;
 }
 

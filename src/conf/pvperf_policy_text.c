@@ -65,20 +65,16 @@ textCPU(const pvperfPolicy *policy)
 }
 
 
-static void
-textAdd(GString *text,
-        const char *format,
-        ...) G_GNUC_PRINTF(2, 3);
-
-static void
-textAdd(GString *text,
-        const char *format,
-        ...)
+void
+pvperfPolicyTextAdd(GString *text,
+                    const char *separator,
+                    const char *format,
+                    ...)
 {
     va_list args;
 
     if (text->len)
-        g_string_append(text, ", ");
+        g_string_append(text, separator);
     va_start(args, format);
     g_string_append_vprintf(text, format, args);
     va_end(args);
@@ -94,11 +90,12 @@ textClasses(GString *text,
 
     for (i = 0; i < PVPERF_NR_CLASSES; i++) {
         if ((from->classes ^ to->classes) & 1U << i)
-            textAdd(text, "class %s %s", pvperfClassName(i), to->classes & 1U << i ? "allowed" : "denied");
+            pvperfPolicyTextAdd(text, ", ", "class %s %s", pvperfClassName(i),
+                                to->classes & 1U << i ? "allowed" : "denied");
     }
     if (from->classes & to->classes & 1U << PVPERF_CLASS_RAW &&
         (from->nraw != to->nraw || memcmp(from->raw, to->raw, to->nraw * sizeof(to->raw[0])) != 0))
-        textAdd(text, "%u <raw> (%u)", to->nraw, from->nraw);
+        pvperfPolicyTextAdd(text, ", ", "%u <raw> (%u)", to->nraw, from->nraw);
 }
 
 
@@ -125,20 +122,20 @@ textDifference(const pvperfPolicy *from,
     size_t i;
 
     if (!from->on != !to->on)
-        textAdd(text, "state %s", to->on ? "on" : "off");
+        pvperfPolicyTextAdd(text, ", ", "state %s", to->on ? "on" : "off");
     textClasses(text, from, to);
     for (i = 0; i < G_N_ELEMENTS(numbers); i++) {
         g_autofree char *was = numberText(&numbers[i], numberGet(from, &numbers[i]));
         g_autofree char *is = numberText(&numbers[i], numberGet(to, &numbers[i]));
 
         if (textNumberMatters(&numbers[i], from, to))
-            textAdd(text, "%s %s (%s %s)", numbers[i].name, is, word, was);
+            pvperfPolicyTextAdd(text, ", ", "%s %s (%s %s)", numbers[i].name, is, word, was);
     }
     if (from->cpu_quota_us != to->cpu_quota_us || from->cpu_period_us != to->cpu_period_us) {
         g_autofree char *was = textCPU(from);
         g_autofree char *is = textCPU(to);
 
-        textAdd(text, "cputune quota %s (%s %s)", is, word, was);
+        pvperfPolicyTextAdd(text, ", ", "cputune quota %s (%s %s)", is, word, was);
     }
     return text->len ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
 }

@@ -8,6 +8,12 @@
 
 #include "pvperf_policy.h"
 
+/* Appends, with @separator in front if something stands there already. */
+void pvperfPolicyTextAdd(GString *text,
+                         const char *separator,
+                         const char *format,
+                         ...) G_GNUC_PRINTF(3, 4);
+
 /* What @granted has less of than @asked, such as "events max 64 (not 512),
  * class cache denied"; NULL if nothing. */
 char *pvperfPolicyTextLowered(const pvperfPolicy *asked,
