@@ -168,7 +168,8 @@ optionalSet(pvperfOptional *optional,
 
 
 char *
-pvperfPolicyTextElement(const pvperfPolicy *policy)
+pvperfPolicyTextElement(const pvperfPolicy *policy,
+                        const char *group)
 {
     g_autoptr(pvperfDomainDef) def = g_new0(pvperfDomainDef, 1);
     bool burst = policy->total_samples_sec_max != 0;
@@ -183,6 +184,7 @@ pvperfPolicyTextElement(const pvperfPolicy *policy)
         def->raw = g_array_new(FALSE, FALSE, sizeof(pvperfPolicyRaw));
         g_array_append_vals(def->raw, policy->raw, policy->nraw);
     }
+    def->group_name = g_strdup(group);
     def->has_sampletune = true;
     optionalSet(&def->min_period, true, policy->min_period);
     optionalSet(&def->total_samples_sec, true, policy->total_samples_sec);

@@ -24,6 +24,7 @@ char *pvperfPolicyTextLowered(const pvperfPolicy *asked,
 char *pvperfPolicyTextChanges(const pvperfPolicy *from,
                               const pvperfPolicy *to);
 
-/* A <pvperf> that says all of it, so that its reading, on any host, gives the
- * same policy again. */
-char *pvperfPolicyTextElement(const pvperfPolicy *policy);
+/* A <pvperf> that says all of it, and the @group (or NULL), so that its reading,
+ * on any host, gives the same policy again. */
+char *pvperfPolicyTextElement(const pvperfPolicy *policy,
+                              const char *group);

@@ -255,7 +255,7 @@ pvperfDBusFormatStats(const pvperfDomainView *view)
 GVariant *
 pvperfDBusFormatPolicy(const pvperfEffective *effective)
 {
-    g_autofree char *element = pvperfPolicyTextElement(&effective->policy);
+    g_autofree char *element = pvperfPolicyTextElement(&effective->policy, effective->group_name);
     GVariantDict dict;
 
     g_variant_dict_init(&dict, NULL);

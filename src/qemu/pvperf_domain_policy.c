@@ -27,7 +27,7 @@ pvperfDomainPolicyFile(const pvperfDomain *dom)
 void
 pvperfDomainPolicyKeep(pvperfDomain *dom)
 {
-    g_autofree char *element = pvperfPolicyTextElement(&dom->effective.policy);
+    g_autofree char *element = pvperfPolicyTextElement(&dom->effective.policy, dom->effective.group_name);
     g_autofree char *text = g_strdup_printf("<!-- %d %" G_GUINT64_FORMAT " -->\n%s",
                                             dom->peer->pid, dom->peer->start_time, element);
     g_autofree char *file = pvperfDomainPolicyFile(dom);
@@ -55,7 +55,7 @@ pvperfDomainPolicyDrop(pvperfDomain *dom)
 /* What an earlier daemon wrote down for the same QEMU. */
 static bool
 pvperfDomainPolicyRecall(pvperfDomain *dom,
-                         pvperfPolicy *policy)
+                         pvperfEffective *effective)
 {
     g_autofree char *file = pvperfDomainPolicyFile(dom);
     g_autofree char *text = NULL;
@@ -68,7 +68,8 @@ pvperfDomainPolicyRecall(pvperfDomain *dom,
         pid != dom->peer->pid || start_time != dom->peer->start_time ||
         !(def = pvperfDomainDefParseString(text, NULL)))
         return false;
-    pvperfDomainDefPolicy(def, dom->reading->live->max_vcpus, policy);
+    pvperfDomainDefPolicy(def, dom->reading->live->max_vcpus, &effective->policy);
+    effective->group_name = g_strdup(def->group_name);
     return true;
 }
 
@@ -121,7 +122,7 @@ pvperfDomainUpdatePolicy(pvperfDomain *dom)
     dom->policy_error = error ? g_strdup(error->message) : pvperfDomainInvalidReason(dom);
     if (!reading->active)
         pvperfDomainPolicyForget(dom);
-    else if (!dom->in_force && pvperfDomainPolicyRecall(dom, &effective.policy))
+    else if (!dom->in_force && pvperfDomainPolicyRecall(dom, &effective))
         pvperfDomainPolicyTake(dom, &effective);
 }
 

@@ -106,4 +106,15 @@ def unknown_group(host):
     check("this host has no group 'nobody'; allowed: tenant; what was in force before" in reason, "%s", reason)
 
 
+@step
+def invalid_over_a_restart(host):
+    """What was in force has its group, too, for a daemon that starts later."""
+    VMS["b"].set_metadata("<pvperf><events max='0'/></pvperf>", "--live")
+    VMS["b"].wait_state("invalid")
+    host.daemon.stop()
+    host.start_daemon()
+    wait_for(lambda: VMS["b"].listed()["state"] == "invalid" and VMS["b"].stats()["group"] == "tenant" and
+             VMS["b"].stats()["group_use"].get("max") == 4, "b to be in its group again")
+
+
 main()

@@ -258,7 +258,7 @@ testRow(gconstpointer data)
     g_assert_cmpstr(effective.remarks, ==, row->remarks);
     if (!error) {
         /* the text says all of it, and limiting again changes nothing */
-        g_autofree char *text = pvperfPolicyTextElement(&effective.policy);
+        g_autofree char *text = pvperfPolicyTextElement(&effective.policy, NULL);
         g_autoptr(pvperfDomainDef) again = pvperfDomainDefParseString(text, &error);
         pvperfPolicy policy;
 
