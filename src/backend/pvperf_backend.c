@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -17,18 +18,21 @@
 #include "pvperf_poll.h"
 #include "pvperf_sched.h"
 
+#define PVPERF_RINGS_KIB_MAX (1ULL << 32) /* 4 TiB: as virtpvperfd.conf */
+
 /* Large and alive for the whole process: not on the stack. */
 static pvperfMessages messages;
 
 static void
 pvperfBackendUsage(FILE *to)
 {
-    fputs("Usage: pvperf-backend --control-fd N\n"
+    fputs("Usage: pvperf-backend --control-fd N [--max-rings-kib N]\n"
           "       pvperf-backend --print-capabilities | --version | --help\n"
           "\n"
           "Serves one VM's paravirtual perf. Started by virtpvperfd.\n"
           "\n"
           "  --control-fd N         number of the listening SOCK_SEQPACKET socket\n"
+          "  --max-rings-kib N      KiB of sample rings that the VM may have; 0: no limit\n"
           "  --print-capabilities   print what this backend can do, as JSON\n"
           "  --version              print the version\n"
           "  --help                 print this\n", to);
@@ -73,18 +77,36 @@ pvperfBackendParseFd(const char *text)
 }
 
 
+static bool
+pvperfBackendParseKib(const char *text,
+                      uint64_t *kib)
+{
+    char *end;
+
+    errno = 0;
+    *kib = strtoull(text, &end, 10);
+    if (errno || text[0] < '0' || text[0] > '9' || *end || *kib > PVPERF_RINGS_KIB_MAX) {
+        pvperfLog("--max-rings-kib '%s': a number from 0 to %llu is allowed", text, PVPERF_RINGS_KIB_MAX);
+        return false;
+    }
+    return true;
+}
+
+
 int
 main(int argc,
      char **argv)
 {
     static const struct option options[] = {
         { "control-fd", required_argument, NULL, 'c' },
+        { "max-rings-kib", required_argument, NULL, 'm' },
         { "print-capabilities", no_argument, NULL, 'p' },
         { "version", no_argument, NULL, 'V' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     const char *control = NULL;
+    uint64_t rings_kib = 0;
     int listen_fd;
     int c;
 
@@ -92,6 +114,10 @@ main(int argc,
         switch (c) {
         case 'c':
             control = optarg;
+            break;
+        case 'm':
+            if (!pvperfBackendParseKib(optarg, &rings_kib))
+                return EXIT_FAILURE;
             break;
         case 'p':
             pvperfBackendPrintCapabilities();
@@ -115,13 +141,13 @@ main(int argc,
     if (listen_fd < 0)
         return EXIT_FAILURE;
 
-    if (!pvperfIsolateLimits() ||
+    if (!pvperfIsolateLimits(rings_kib * 1024) ||
         !pvperfIsolateFds(listen_fd) ||
         !pvperfIsolateCapabilities() ||
         !pvperfIsolateMemory())
         return EXIT_FAILURE;
 
     pvperfSchedShortSlices();
-    pvperfMessagesInit(&messages, listen_fd);
+    pvperfMessagesInit(&messages, listen_fd, rings_kib * 1024);
     return pvperfPollRun(&messages);
 }

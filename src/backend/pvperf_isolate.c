@@ -26,17 +26,20 @@ pvperfIsolateFailed(const char *what)
 }
 
 
-/* Perf rings are locked memory: as many as a VM can need. Whoever may not raise
- * the limit keeps what there is; a ring beyond it is refused to the guest. */
+/* Perf rings are locked memory: as many as a VM can need, or as it may have.
+ * Whoever may not raise the limit keeps what there is; a ring beyond it is refused
+ * to the guest. The kernel charges a user's first rings elsewhere, so the exact
+ * limit is pvperfSampling.ring_bytes_max, and this one stands behind it. */
 static bool
-pvperfIsolateMlock(void)
+pvperfIsolateMlock(uint64_t ring_bytes_max)
 {
-    const rlim_t wanted = (rlim_t)PVPERF_MAX_VCPUS * PVPERF_NR_RINGS * PVPERF_RING_MAPPED;
+    const rlim_t all = (rlim_t)PVPERF_MAX_VCPUS * PVPERF_NR_RINGS * PVPERF_RING_MAPPED;
+    const rlim_t wanted = ring_bytes_max && ring_bytes_max < all ? ring_bytes_max : all;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
         return pvperfIsolateFailed("RLIMIT_MEMLOCK");
-    if (limit.rlim_cur >= wanted)
+    if (limit.rlim_cur >= wanted && !ring_bytes_max)
         return true;
     limit.rlim_cur = wanted;
     if (limit.rlim_max < wanted)
@@ -48,7 +51,7 @@ pvperfIsolateMlock(void)
 
 
 bool
-pvperfIsolateLimits(void)
+pvperfIsolateLimits(uint64_t ring_bytes_max)
 {
     struct rlimit limit = { 0, 0 };
 
@@ -59,7 +62,7 @@ pvperfIsolateLimits(void)
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
         return pvperfIsolateFailed("RLIMIT_NOFILE");
-    return pvperfIsolateMlock();
+    return pvperfIsolateMlock(ring_bytes_max);
 }
 
 

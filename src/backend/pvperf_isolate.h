@@ -8,9 +8,11 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
-/* No core files; as many fds as the hard limit allows. */
-bool pvperfIsolateLimits(void);
+/* No core files; as many fds as the hard limit allows; locked memory for so many
+ * bytes of sample rings (0: for all that a VM can need). */
+bool pvperfIsolateLimits(uint64_t ring_bytes_max);
 
 /* Every fd but 0, 1, 2 and this one is closed. */
 bool pvperfIsolateFds(int keep);

@@ -63,7 +63,8 @@ pvperfMessagesTell(void *opaque,
 
 void
 pvperfMessagesInit(pvperfMessages *messages,
-                   int listen_fd)
+                   int listen_fd,
+                   uint64_t ring_bytes_max)
 {
     memset(messages, 0, sizeof(*messages));
     messages->socket.listen_fd = listen_fd;
@@ -71,6 +72,7 @@ pvperfMessagesInit(pvperfMessages *messages,
     messages->window_fd = -1;
     messages->doorbell_fd = -1;
     messages->qemu_fd = -1;
+    messages->ring_bytes_max = ring_bytes_max;
 }
 
 
@@ -143,6 +145,7 @@ pvperfMessagesSetup(pvperfMessages *messages,
     messages->backend.table.sampling.irq_fds = messages->irq_fds;
     messages->backend.table.sampling.watch = messages->watch_ring;
     messages->backend.table.sampling.opaque = messages->watch_opaque;
+    messages->backend.table.sampling.ring_bytes_max = messages->ring_bytes_max;
     messages->window_fd = received->fds[0];
     messages->doorbell_fd = received->fds[1];
     messages->qemu_fd = received->fds[2];

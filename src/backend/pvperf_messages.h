@@ -24,13 +24,16 @@ struct _pvperfMessages {
                       int fd,
                       bool first);
     void *watch_opaque;
+    uint64_t ring_bytes_max;    /* pvperfSampling.ring_bytes_max */
     pvperfBackend backend;
     pvperfReport report;
     pvperfReceived received;
 };
 
+/* ring_bytes_max: what sample rings may take in all; 0: no limit. */
 void pvperfMessagesInit(pvperfMessages *messages,
-                        int listen_fd);
+                        int listen_fd,
+                        uint64_t ring_bytes_max);
 
 /* A daemon connects: greet it. Its fd, or -1. */
 int pvperfMessagesConnect(pvperfMessages *messages);

@@ -32,6 +32,35 @@ pvperfSamplingReady(const pvperfTable *table,
 }
 
 
+/* Locked memory is the host's: counted here, because the kernel charges a user's
+ * first rings to an account that all backends share. */
+static int
+pvperfSamplingMapRing(pvperfTable *table,
+                      pvperfRing *ring,
+                      int fd)
+{
+    pvperfSampling *sampling = &table->sampling;
+    int ret;
+
+    if (sampling->ring_bytes_max && sampling->ring_bytes + PVPERF_RING_MAPPED > sampling->ring_bytes_max)
+        return -ENOMEM;
+    ret = pvperfRingOpen(ring, table->host, fd);
+    if (ret == 0)
+        sampling->ring_bytes += PVPERF_RING_MAPPED;
+    return ret;
+}
+
+
+static void
+pvperfSamplingUnmapRing(pvperfTable *table,
+                        pvperfRing *ring)
+{
+    if (ring->fd)
+        table->sampling.ring_bytes -= PVPERF_RING_MAPPED;
+    pvperfRingClose(ring, table->host);
+}
+
+
 int
 pvperfSamplingSetRing(pvperfTable *table,
                       uint32_t vcpu,
@@ -46,7 +75,7 @@ pvperfSamplingSetRing(pvperfTable *table,
         table->host->close(fd);
         return 0;
     }
-    ret = pvperfRingOpen(ring, table->host, fd);
+    ret = pvperfSamplingMapRing(table, ring, fd);
     if (ret < 0) {
         table->host->close(fd);
         return ret;
@@ -55,7 +84,7 @@ pvperfSamplingSetRing(pvperfTable *table,
     if (table->sampling.watch)
         ret = table->sampling.watch(table->sampling.opaque, fd, true);
     if (ret < 0)
-        pvperfRingClose(ring, table->host);
+        pvperfSamplingUnmapRing(table, ring);
     return ret;
 }
 
@@ -67,7 +96,7 @@ pvperfSamplingDropRings(pvperfTable *table,
     int kind;
 
     for (kind = 0; kind < PVPERF_NR_RINGS; kind++)
-        pvperfRingClose(&table->sampling.vcpus[vcpu].rings[kind], table->host);
+        pvperfSamplingUnmapRing(table, &table->sampling.vcpus[vcpu].rings[kind]);
 }
 
 

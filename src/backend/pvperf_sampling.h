@@ -72,6 +72,8 @@ struct _pvperfSampling {
     uint64_t granted;           /* to all samplers that are not throttled */
     uint32_t throttled;         /* samplers that are */
     uint64_t next_grant;        /* ns: when those are looked at again */
+    uint64_t ring_bytes;        /* mapped, on all vCPUs ... */
+    uint64_t ring_bytes_max;    /* ... and how many may be; 0: no limit */
     pvperfBudget budget;
     const pvperfPolicy *policy;
     pvperfGroup *group;
@@ -88,7 +90,8 @@ bool pvperfSamplingReady(const struct _pvperfTable *table,
                          uint32_t vcpu,
                          pvperfRingKind kind);
 
-/* Gives a vCPU a ring; the fd is the table's from now on. 0 or -errno. */
+/* Gives a vCPU a ring; the fd is the table's from now on. 0 or -errno, -ENOMEM
+ * if that would be more ring_bytes than there may be. */
 int pvperfSamplingSetRing(struct _pvperfTable *table,
                           uint32_t vcpu,
                           pvperfRingKind kind,

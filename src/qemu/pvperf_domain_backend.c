@@ -155,7 +155,8 @@ pvperfDomainStart(pvperfDomain *dom)
                                     pvperfDomainOnEnded, dom);
     if (pvperfProcessAdopt(dom->process)) {
         g_message("domain %s: its backend is running already and is kept", pvperfDomainName(dom));
-    } else if (!pvperfProcessStart(dom->process, config->backend, &error)) {
+    } else if (!pvperfProcessStart(dom->process, config->backend,
+                                   dom->host->host_config->ceiling_memory, &error)) {
         pvperfDomainBackendError(dom, "cannot be started: %s", error->message);
         g_clear_pointer(&dom->process, pvperfProcessFree);
         pvperfDomainEvent(dom, PVPERF_EVENT_DIED);

@@ -222,10 +222,12 @@ pvperfProcessWriteFile(pvperfProcess *process,
 bool
 pvperfProcessStart(pvperfProcess *process,
                    const char *program,
+                   uint64_t max_rings_kib,
                    GError **error)
 {
     g_autofree char *number = g_strdup_printf("%d", PVPERF_CONTROL_FD);
-    const char *argv[] = { program, "--control-fd", number, NULL };
+    g_autofree char *rings = g_strdup_printf("%" G_GUINT64_FORMAT, max_rings_kib);
+    const char *argv[] = { program, "--control-fd", number, max_rings_kib ? "--max-rings-kib" : NULL, rings, NULL };
     const int target = PVPERF_CONTROL_FD;
     int fd = pvperfPacketListen(process->socket, error);
     GPid pid;

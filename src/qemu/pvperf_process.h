@@ -53,9 +53,11 @@ const char *pvperfProcessSocket(const pvperfProcess *process);
  * that daemon, is killed on the way. */
 bool pvperfProcessAdopt(pvperfProcess *process);
 
-/* Make the socket and run @program on it. */
+/* Make the socket and run @program on it. @max_rings_kib: KiB of sample rings that
+ * it may have, 0: no limit; it holds for as long as the process lives. */
 bool pvperfProcessStart(pvperfProcess *process,
                         const char *program,
+                        uint64_t max_rings_kib,
                         GError **error);
 
 /* Ask it to end, kill it if it does not in time; `ended` follows. */

@@ -212,6 +212,47 @@ testStaleRing(void)
 }
 
 
+/* A ring beyond the ceiling is refused to the guest, and all else goes on; one that
+ * is given back makes room. */
+static void
+testRingCeiling(void)
+{
+    struct pvperf_result result;
+
+    begin(3, 0);
+    sampling()->ring_bytes_max = 2 * PVPERF_RING_MAPPED + PVPERF_RING_MAPPED - 1;
+    openClock(1, -1);
+    g_assert_cmpint(openAttr(2, -1, instructions).ret, ==, 0);
+    g_assert_cmpuint(sampling()->ring_bytes, ==, 2 * PVPERF_RING_MAPPED);
+    call(0, ENABLE, 1);
+
+    /* Not on another vCPU, neither at ENABLE nor at OPEN of one that is bound there. */
+    result = fakeBenchCall(1, ENABLE, 1);
+    g_assert_cmpint(result.ret, ==, -ENOMEM);
+    g_assert_cmpint(result.reason, ==, PVPERF_REASON_RESOURCES);
+    g_assert_cmpuint(slot(1, 1).state, ==, PVPERF_SLOT_REFUSED);
+    g_assert_cmpuint(fakeBenchRings(), ==, 2);
+    g_assert_cmpuint(sampling()->ring_bytes, ==, 2 * PVPERF_RING_MAPPED);
+
+    /* What samples goes on, and so does counting, on the refused vCPU, too. */
+    g_assert_true(overflow(1, 0));
+    g_assert_cmpint(fakeBenchOpenClock(3, 3, -1).ret, ==, 0);
+    call(1, ENABLE, 3);
+    fakeBenchRun(1, MS, MS, 5);
+    call(1, DISABLE, 3);
+    g_assert_cmpuint(slot(3, 1).count, ==, 5);
+    openClock(4, -1);
+
+    /* vCPU 0 has a new thread: its rings are dropped. */
+    pvperfSamplingDropRings(&bench.backend.table, 0);
+    g_assert_cmpuint(sampling()->ring_bytes, ==, 0);
+    bench.now += SECOND;
+    call(1, ENABLE, 1);
+    g_assert_cmpuint(fakeBenchRings(), ==, 1);
+    fakeBenchFree();
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -224,5 +265,6 @@ main(int argc,
     g_test_add_func("/sampling-open/carried", testCarried);
     g_test_add_func("/sampling-open/no-spares", testNoSpares);
     g_test_add_func("/sampling-open/stale-ring", testStaleRing);
+    g_test_add_func("/sampling-open/ring-ceiling", testRingCeiling);
     return g_test_run();
 }

@@ -101,12 +101,30 @@ testEnd(gconstpointer opaque)
     g_autoptr(GError) error = NULL;
 
     testSetUp(&test, end->script);
-    g_assert_true(pvperfProcessStart(test.process, test.program, &error));
+    g_assert_true(pvperfProcessStart(test.process, test.program, 0, &error));
     g_assert_no_error(error);
     testRunUntil(testHasEnded, &test);
     g_assert_cmpstr(test.how, ==, end->how);
     g_assert_false(testFileExists(&test, "uuid.sock"));
     g_assert_false(testFileExists(&test, "uuid.pid"));
+    testTearDown(&test);
+}
+
+
+/* The ceiling is an option that `ps` shows; without one there is none. */
+static void
+testRings(gconstpointer opaque)
+{
+    uint64_t kib = GPOINTER_TO_SIZE(opaque);
+    g_autofree char *script = g_strdup_printf("[ \"$*\" = '--control-fd 3%s' ]",
+                                              kib ? " --max-rings-kib 640" : "");
+    g_autoptr(GError) error = NULL;
+    testProcess test;
+
+    testSetUp(&test, script);
+    g_assert_true(pvperfProcessStart(test.process, test.program, kib, &error));
+    testRunUntil(testHasEnded, &test);
+    g_assert_cmpstr(test.how, ==, "exited with status 0");
     testTearDown(&test);
 }
 
@@ -118,7 +136,7 @@ testNoProgram(void)
     g_autoptr(GError) error = NULL;
 
     testSetUp(&test, "");
-    g_assert_false(pvperfProcessStart(test.process, "/nonexistent/backend", &error));
+    g_assert_false(pvperfProcessStart(test.process, "/nonexistent/backend", 0, &error));
     g_assert_nonnull(strstr(error->message, "/nonexistent/backend"));
     g_assert_false(testFileExists(&test, "uuid.sock"));
     testTearDown(&test);
@@ -132,7 +150,7 @@ testStop(void)
     g_autoptr(GError) error = NULL;
 
     testSetUp(&test, "exec sleep 60");
-    g_assert_true(pvperfProcessStart(test.process, test.program, &error));
+    g_assert_true(pvperfProcessStart(test.process, test.program, 0, &error));
     testRunFor(100);
     pvperfProcessStop(test.process);
     testRunUntil(testHasEnded, &test);
@@ -148,7 +166,7 @@ testStopStubborn(void)
     g_autoptr(GError) error = NULL;
 
     testSetUp(&test, "trap '' TERM; while :; do sleep 0.1; done");
-    g_assert_true(pvperfProcessStart(test.process, test.program, &error));
+    g_assert_true(pvperfProcessStart(test.process, test.program, 0, &error));
     testRunFor(200);
     g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*did not end in 2000 ms and is killed");
     pvperfProcessStop(test.process);
@@ -182,7 +200,7 @@ testAdopt(void)
     pid_t pid;
 
     testSetUp(&test, "exec sleep 60");
-    g_assert_true(pvperfProcessStart(test.process, test.program, &error));
+    g_assert_true(pvperfProcessStart(test.process, test.program, 0, &error));
     pid = testReadPid(&test);
     pvperfProcessFree(test.process);
     g_assert_cmpint(kill(pid, 0), ==, 0);
@@ -218,7 +236,7 @@ testAdoptStranger(void)
     pid_t pid;
 
     testSetUp(&test, "exec sleep 60");
-    g_assert_true(pvperfProcessStart(test.process, test.program, &error));
+    g_assert_true(pvperfProcessStart(test.process, test.program, 0, &error));
     pid = testReadPid(&test);
     pvperfProcessFree(test.process);
     test.process = pvperfProcessNew(test.dir, "uuid", &other, testOnEnded, &test);
@@ -258,6 +276,8 @@ main(int argc,
 
         g_test_add_data_func(path, &ends[i], testEnd);
     }
+    g_test_add_data_func("/process/rings/none", GSIZE_TO_POINTER(0), testRings);
+    g_test_add_data_func("/process/rings/ceiling", GSIZE_TO_POINTER(640), testRings);
     g_test_add_func("/process/no program", testNoProgram);
     g_test_add_func("/process/stop", testStop);
     g_test_add_func("/process/stop stubborn", testStopStubborn);
