@@ -10,8 +10,10 @@
 
 #include <string.h>
 
+#include "pvperf_access.h"
 #include "pvperf_dbus_format.h"
 
+#define PVPERF_DBUS_PROPERTIES "org.freedesktop.DBus.Properties"
 #define PVPERF_DBUS_RESOURCE "/org/pvperf/Daemon1.xml"
 #define PVPERF_ERROR_NO_DOMAIN "org.pvperf.Error.NoDomain"
 #define PVPERF_ERROR_NOT_RUNNING "org.pvperf.Error.NotRunning"
@@ -22,6 +24,7 @@ struct _pvperfDBus {
     GDBusConnection *bus;
     GDBusNodeInfo *node;
     pvperfDriver *driver;
+    pvperfGate *gate;
     guint id;
 };
 
@@ -313,20 +316,16 @@ static const struct {
 
 
 static void
-pvperfDBusCall(GDBusConnection *bus,
-               const char *sender,
-               const char *path,
-               const char *interface,
-               const char *method,
-               GVariant *args,
-               GDBusMethodInvocation *invocation,
-               gpointer opaque)
+pvperfDBusCallMethod(pvperfDBus *dbus,
+                     const char *method,
+                     GVariant *args,
+                     GDBusMethodInvocation *invocation)
 {
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(dbusMethods); i++) {
         if (strcmp(method, dbusMethods[i].name) == 0) {
-            dbusMethods[i].func(opaque, args, invocation);
+            dbusMethods[i].func(dbus, args, invocation);
             return;
         }
     }
@@ -384,25 +383,76 @@ static const struct {
 };
 
 
-static GVariant *
-pvperfDBusGet(GDBusConnection *bus,
-              const char *sender,
-              const char *path,
-              const char *interface,
+static void
+pvperfDBusGet(pvperfDBus *dbus,
               const char *property,
-              GError **error,
-              gpointer opaque)
+              GDBusMethodInvocation *invocation)
 {
-    pvperfDBus *dbus = opaque;
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(dbusProperties); i++) {
-        if (strcmp(property, dbusProperties[i].name) == 0)
-            return dbusProperties[i].func(dbus->driver);
+        if (strcmp(property, dbusProperties[i].name) == 0) {
+            g_dbus_method_invocation_return_value(invocation,
+                g_variant_new("(v)", dbusProperties[i].func(dbus->driver)));
+            return;
+        }
     }
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
-                "the daemon does not implement the property %s", property);
-    return NULL;
+    g_dbus_method_invocation_return_dbus_error(invocation, PVPERF_ERROR_FAILED,
+                                               "the daemon does not implement this property");
+}
+
+
+static void
+pvperfDBusGetAll(pvperfDBus *dbus,
+                 GDBusMethodInvocation *invocation)
+{
+    GVariantBuilder all;
+    size_t i;
+
+    g_variant_builder_init(&all, G_VARIANT_TYPE("a{sv}"));
+    for (i = 0; i < G_N_ELEMENTS(dbusProperties); i++)
+        g_variant_builder_add(&all, "{sv}", dbusProperties[i].name, dbusProperties[i].func(dbus->driver));
+    g_dbus_method_invocation_return_value(invocation, g_variant_new("(a{sv})", &all));
+}
+
+
+/* ---- calls ---- */
+
+/* GDBus has checked names and types; it answers a Set itself, there is nothing
+ * to be written. */
+static void
+pvperfDBusServe(GDBusMethodInvocation *invocation,
+                gpointer opaque)
+{
+    const char *interface = g_dbus_method_invocation_get_interface_name(invocation);
+    const char *method = g_dbus_method_invocation_get_method_name(invocation);
+    GVariant *args = g_dbus_method_invocation_get_parameters(invocation);
+    const char *property;
+
+    if (strcmp(interface, PVPERF_DBUS_PROPERTIES) != 0) {
+        pvperfDBusCallMethod(opaque, method, args, invocation);
+    } else if (strcmp(method, "GetAll") == 0) {
+        pvperfDBusGetAll(opaque, invocation);
+    } else {
+        g_variant_get(args, "(&s&s)", NULL, &property);
+        pvperfDBusGet(opaque, property, invocation);
+    }
+}
+
+
+static void
+pvperfDBusOnCall(GDBusConnection *bus,
+                 const char *sender,
+                 const char *path,
+                 const char *interface,
+                 const char *method,
+                 GVariant *args,
+                 GDBusMethodInvocation *invocation,
+                 gpointer opaque)
+{
+    pvperfDBus *dbus = opaque;
+
+    pvperfGateAsk(dbus->gate, pvperfDriverHostConfig(dbus->driver)->read_access, invocation);
 }
 
 
@@ -453,7 +503,7 @@ pvperfDBusConnections(pvperfDBus *dbus)
                           pvperfDBusLibvirtConnected(dbus->driver));
     g_variant_builder_add(&changed, "{sv}", "IvshmemConnected",
                           pvperfDBusIvshmemConnected(dbus->driver));
-    pvperfDBusEmit(dbus, "org.freedesktop.DBus.Properties", "PropertiesChanged",
+    pvperfDBusEmit(dbus, PVPERF_DBUS_PROPERTIES, "PropertiesChanged",
                    g_variant_new("(sa{sv}as)", PVPERF_DBUS_INTERFACE, &changed, NULL));
 }
 
@@ -465,10 +515,8 @@ pvperfDBusNew(GDBusConnection *bus,
               pvperfDriver *driver,
               GError **error)
 {
-    static const GDBusInterfaceVTable vtable = {
-        .method_call = pvperfDBusCall,
-        .get_property = pvperfDBusGet,
-    };
+    /* Without get_property reads of properties come here, too, and may be answered later. */
+    static const GDBusInterfaceVTable vtable = { .method_call = pvperfDBusOnCall };
     g_autoptr(GBytes) xml = g_resources_lookup_data(PVPERF_DBUS_RESOURCE, 0, error);
     g_autoptr(GDBusNodeInfo) node = NULL;
     pvperfDBus *dbus;
@@ -489,6 +537,7 @@ pvperfDBusNew(GDBusConnection *bus,
     dbus->bus = g_object_ref(bus);
     dbus->node = g_steal_pointer(&node);
     dbus->driver = driver;
+    dbus->gate = pvperfGateNew(bus, pvperfDBusServe, dbus);
     dbus->id = id;
     return dbus;
 }
@@ -500,6 +549,7 @@ pvperfDBusFree(pvperfDBus *dbus)
     if (!dbus)
         return;
     g_dbus_connection_unregister_object(dbus->bus, dbus->id);
+    pvperfGateFree(dbus->gate);
     g_object_unref(dbus->bus);
     g_dbus_node_info_unref(dbus->node);
     g_free(dbus);

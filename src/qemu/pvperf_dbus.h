@@ -4,8 +4,8 @@
  *
  * The interface XML in schemas/ is the one source: it is built into the
  * daemon and answers introspection; each of its methods and properties has a
- * handler in a table. Read-only: who may ask is the bus's policy
- * (org.pvperf.Daemon1.conf), there is nothing to be changed here.
+ * handler in a table. Read-only: there is nothing to be changed here. Who may
+ * ask is the bus's policy (org.pvperf.Daemon1.conf), and pvperf_access.h.
  */
 #pragma once
 

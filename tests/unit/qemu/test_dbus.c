@@ -225,6 +225,30 @@ testMethods(void)
 }
 
 
+/* All at once: the same; and nothing else is there, or can be written. */
+static void
+testPropertyCalls(testDaemon *test,
+                  GDBusPropertyInfo **properties)
+{
+    g_autoptr(GVariant) all = testPropertyCall(test, "GetAll", g_variant_new("(s)", PVPERF_DBUS_INTERFACE), NULL);
+    g_autoptr(GVariant) dict = g_variant_get_child_value(all, 0);
+    GDBusPropertyInfo **info;
+
+    for (info = properties; *info; info++) {
+        g_autoptr(GVariant) one = testProperty(test, (*info)->name);
+        g_autoptr(GVariant) same = g_variant_lookup_value(dict, (*info)->name, NULL);
+
+        g_assert_nonnull(same);
+        g_assert_true(g_variant_equal(one, same));
+    }
+    g_assert_cmpuint(g_variant_n_children(dict), ==, info - properties);
+    testPropertyCall(test, "Get", g_variant_new("(ss)", PVPERF_DBUS_INTERFACE, "Junk"),
+                     "org.freedesktop.DBus.Error.InvalidArgs");
+    testPropertyCall(test, "Set", g_variant_new("(ssv)", PVPERF_DBUS_INTERFACE, "Version", g_variant_new_string("")),
+                     "org.freedesktop.DBus.Error.InvalidArgs");
+}
+
+
 static void
 testProperties(void)
 {
@@ -246,6 +270,7 @@ testProperties(void)
     g_assert_true(g_str_has_suffix(g_variant_get_string(socket, NULL), "/run/ivshmem.sock"));
     g_assert_true(testPropertyTrue(&test, "LibvirtConnected"));
     g_assert_true(testPropertyTrue(&test, "IvshmemConnected"));
+    testPropertyCalls(&test, node->interfaces[0]->properties);
     testStop(&test);
 }
 

@@ -226,16 +226,30 @@ testCallFails(testDaemon *test,
 
 
 GVariant *
+testPropertyCall(testDaemon *test,
+                 const char *method,
+                 GVariant *args,
+                 const char *fails)
+{
+    g_autoptr(GError) error = NULL;
+    GVariant *reply = g_dbus_connection_call_sync(test->conn, PVPERF_DBUS_NAME, PVPERF_DBUS_PATH,
+                                                  "org.freedesktop.DBus.Properties", method, args, NULL,
+                                                  0, 10000, NULL, &error);
+    g_autofree char *remote = error ? g_dbus_error_get_remote_error(error) : NULL;
+
+    g_assert_cmpstr(remote, ==, fails);
+    return reply;
+}
+
+
+GVariant *
 testProperty(testDaemon *test,
              const char *name)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply = g_dbus_connection_call_sync(test->conn, PVPERF_DBUS_NAME, PVPERF_DBUS_PATH,
-        "org.freedesktop.DBus.Properties", "Get",
-        g_variant_new("(ss)", PVPERF_DBUS_INTERFACE, name), NULL, 0, 10000, NULL, &error);
+    g_autoptr(GVariant) reply = testPropertyCall(test, "Get",
+                                                 g_variant_new("(ss)", PVPERF_DBUS_INTERFACE, name), NULL);
     GVariant *value;
 
-    g_assert_no_error(error);
     g_variant_get(reply, "(v)", &value);
     return value;
 }

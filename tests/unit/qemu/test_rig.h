@@ -66,6 +66,12 @@ void testCallFails(testDaemon *test,
                    const char *name,
                    const char *message);
 
+/* A call about properties: its answer, or NULL if it has to fail with this error. */
+GVariant *testPropertyCall(testDaemon *test,
+                           const char *method,
+                           GVariant *args,
+                           const char *fails);
+
 /* Value of a property. */
 GVariant *testProperty(testDaemon *test,
                        const char *name);
