@@ -42,7 +42,7 @@ pvperfIsolateMlock(uint64_t ring_bytes_max)
     if (limit.rlim_cur >= wanted && !ring_bytes_max)
         return true;
     limit.rlim_cur = wanted;
-    if (limit.rlim_max < wanted)
+    if (limit.rlim_max < wanted || ring_bytes_max)
         limit.rlim_max = wanted;
     if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0 && errno != EPERM)
         return pvperfIsolateFailed("RLIMIT_MEMLOCK");

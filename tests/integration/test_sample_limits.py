@@ -4,7 +4,7 @@
 
 import time
 
-from harness import Guest, Overflows, bare, check, main, record, step
+from harness import Guest, Overflows, bare, check, main, record, stat, step
 
 CLOCK = "vcpu-clock"
 RATE = 500
@@ -84,6 +84,27 @@ def burst(host, guest):
     guest.restart_served("up")
     numbers = check_limited(guest, "work burn 4000", "-F 8000", 4000, 4)
     check(numbers["overflows"] > RATE * 4 + 2000, "no burst: %s", numbers)
+
+
+@step
+def ceiling_of_memory(host, guest):
+    """64 KiB are one vCPU's ring: the other one cannot sample, but counts."""
+    host.configure("ceiling_memory = 64\n")
+    host.reload()
+    guest.restart_served("up")
+    with open("/proc/%d/cmdline" % host.backends()[0], encoding="ascii") as file:
+        check("--max-rings-kib 64" in file.read().replace("\0", " "), "the backend was not told")
+    with open("/proc/%d/limits" % host.backends()[0], encoding="ascii") as file:
+        check("Max locked memory 65536 65536" in " ".join(file.read().split()), "another limit of locked memory")
+    sampling = "perf record -o /dev/null -F 500 -C %d -e pvperf/vcpu-clock/ -- sleep 0.2 2>&1"
+    guest.run(sampling % 0)
+    result = guest.run(sampling % 1, check=False)
+    check(result.status != 0, "a ring beyond the ceiling: %s", result)
+    check("resources" in guest.sysfs("last_refusal"), "sysfs says %s", guest.sysfs("last_refusal"))
+    check(guest.stats()["refusals"]["resources"] > 0, "refusals: %s", guest.stats()["refusals"])
+    guest.run(sampling % 0)
+    found = stat(guest, "pvperf/vcpu-clock/", "work burn 200", "-C 1")["pvperf/vcpu-clock/"]
+    check(not isinstance(found.value, str) and found.value > 0, "the other vCPU does not count: %s", found)
 
 
 @step
