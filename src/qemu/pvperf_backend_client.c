@@ -279,6 +279,7 @@ pvperfBackendClientNew(const char *path,
     client = g_new0(pvperfBackendClient, 1);
     client->fd = fd;
     client->peer = pvperfPeerRef(peer);
+    client->tids = g_new0(pid_t, peer->vectors);
     client->policy = *policy;
     client->group_fd = -1;
     client->classes_available = classes_available;
@@ -306,6 +307,7 @@ pvperfBackendClientFree(pvperfBackendClient *client)
     g_queue_free(client->questions);
     close(client->fd);
     pvperfPeerUnref(client->peer);
+    g_free(client->tids);
     g_free(client->broken_why);
     g_free(client);
 }

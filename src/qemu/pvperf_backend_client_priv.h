@@ -19,6 +19,7 @@ struct _pvperfBackendClient {
     char *broken_why;
     guint broken_idle;
     pvperfPeer *peer;
+    pid_t *tids;                /* of its vCPUs, see pvperfBrokerTarget */
     pvperfPolicy policy;
     int group_fd;               /* of its page, the domain's; -1: in no group */
     pvperfControlGroup group;

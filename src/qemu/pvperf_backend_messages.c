@@ -247,6 +247,7 @@ pvperfBackendOnOpen(pvperfBackendClient *client,
         .pid = client->peer->pid,
         .pidfd = client->peer->pidfd,
         .nr_vcpus = client->peer->vectors,
+        .tids = client->tids,
         .policy = &client->policy,
         .open = pvperfBrokerPerfEventOpen,
     };

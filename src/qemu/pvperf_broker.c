@@ -196,6 +196,7 @@ pvperfBrokerOpenMembers(const pvperfBrokerTarget *target,
                         int *fds)
 {
     struct perf_event_attr attr;
+    uint64_t max_sample_rate = 0;
     uint32_t reason;
     unsigned int i;
     int ret;
@@ -203,10 +204,11 @@ pvperfBrokerOpenMembers(const pvperfBrokerTarget *target,
     for (i = 0; i < request->count; i++) {
         pvperfControlEvent event = request->events[i];
 
+        if (event.freq && !max_sample_rate)
+            max_sample_rate = pvperfBrokerMaxSampleRate(target->proc);
         if (event.freq)
             event.sample_period = pvperfBrokerFrequency(pvperfEventGet(event.event), target->policy,
-                                                        event.sample_period,
-                                                        pvperfBrokerMaxSampleRate(target->proc));
+                                                        event.sample_period, max_sample_rate);
         pvperfBrokerAttr(&event, i == 0, &attr);
         fds[i] = target->open(&attr, tid, i == 0 ? -1 : fds[0]);
         if (fds[i] < 0) {
@@ -254,6 +256,20 @@ pvperfBrokerOpenRing(const pvperfBrokerTarget *target,
 }
 
 
+/* Looking at all threads takes longer than opening an event: the one found last
+ * is looked at first. */
+static pid_t
+pvperfBrokerFindVcpu(const pvperfBrokerTarget *target,
+                     unsigned int vcpu)
+{
+    pid_t *tid = &target->tids[vcpu];
+
+    if (!*tid || !pvperfIdentityIsVcpu(target->proc, target->pid, *tid, vcpu))
+        *tid = pvperfIdentityFindVcpu(target->proc, target->pid, vcpu);
+    return *tid;
+}
+
+
 void
 pvperfBrokerOpen(const pvperfBrokerTarget *target,
                  const pvperfControlOpen *request,
@@ -271,7 +287,7 @@ pvperfBrokerOpen(const pvperfBrokerTarget *target,
     if (!pvperfBrokerCheck(request, target->policy, target->nr_vcpus, answer))
         return;
 
-    tid = pvperfIdentityFindVcpu(target->proc, target->pid, request->vcpu);
+    tid = pvperfBrokerFindVcpu(target, request->vcpu);
     if (!tid || !pvperfIdentityAlive(target->pidfd)) {
         pvperfBrokerRefuse(answer, pvperfBrokerErrno(ESRCH, 0, &reason),
                            PVPERF_REASON_HOST, 0);

@@ -5,7 +5,7 @@
  * Called by the backend client for each OPEN of the control protocol. The
  * backend names entries of the event table; the attr is built here, from the
  * table and the daemon's own copy of the policy, and nothing of it comes from
- * the guest. The broker keeps no fd and no state.
+ * the guest. The broker keeps no fd and no state of its own.
  */
 #pragma once
 
@@ -21,6 +21,7 @@ struct _pvperfBrokerTarget {
     pid_t pid;                  /* QEMU */
     int pidfd;
     unsigned int nr_vcpus;
+    pid_t *tids;                /* [nr_vcpus], the caller's: where vCPUs were found, or 0 */
     const pvperfPolicy *policy;
 
     /* perf_event_open(2) with FD_CLOEXEC; -errno. Tests put theirs here. */

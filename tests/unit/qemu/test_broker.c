@@ -383,6 +383,7 @@ static const struct {
     const char *like;           /* the event whose attr the ring's owner has; NULL: dummy */
     const char *comm;           /* of the vCPU's thread, if not the right one */
     bool renamed;               /* it changes with the last open */
+    pid_t tid;                  /* where the vCPU was found before */
 } openCases[] = {
     { "good", .events = { "cycles", "instructions", "vcpu-clock" } },
     { "third fails", .events = { "cycles", "instructions", "vcpu-clock" }, .fails = 3, .err = EINVAL,
@@ -391,6 +392,11 @@ static const struct {
     { "thread changes", .events = { "cycles" }, .renamed = true, .ret = -EAGAIN, .reason = PVPERF_REASON_HOST },
     { "thread changes with ring", .events = { "cycles" }, .ring = 1, .renamed = true,
       .ret = -EAGAIN, .reason = PVPERF_REASON_HOST },
+    { "thread known", .events = { "cycles" }, .tid = 102 },
+    { "thread known and changed", .events = { "cycles" }, .comm = "other\n", .tid = 102,
+      .ret = -EAGAIN, .reason = PVPERF_REASON_HOST },
+    { "another thread by now", .events = { "cycles" }, .tid = 101 },
+    { "known thread gone", .events = { "cycles" }, .tid = 99 },
     { "ring of software", .events = { "vcpu-clock", "vcpu-switches" }, .ring = 1 },
     { "ring of hardware", .events = { "instructions", "cycles", "vcpu-clock" }, .ring = 1, .like = "instructions" },
     { "ring of both", .events = { "vcpu-clock", "raw", "cycles" }, .ring = 1, .like = "raw" },
@@ -425,9 +431,11 @@ testOpen(gconstpointer opaque)
     const typeof(openCases[0]) *c = opaque;
     char *proc = testDirNew();
     int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+    pid_t tids[2] = { 0, c->tid };
     pvperfPolicy policy;
     const pvperfBrokerTarget target = {
-        .proc = proc, .pid = 100, .pidfd = pidfd, .nr_vcpus = 2, .policy = &policy, .open = testKernelOpen,
+        .proc = proc, .pid = 100, .pidfd = pidfd, .nr_vcpus = 2, .tids = tids, .policy = &policy,
+        .open = testKernelOpen,
     };
     pvperfControlOpen request = { .vcpu = 1, .ring = c->ring };
     pvperfControlOpened answer = { .ret = 1 };
@@ -460,6 +468,8 @@ testOpen(gconstpointer opaque)
     g_assert_cmpuint(answer.reason, ==, c->reason);
     g_assert_cmpuint(answer.failed, ==, c->err == EINVAL ? c->fails - 1 : 0);
     g_assert_cmpuint(answer.count, ==, c->ret ? 0 : request.count + c->ring);
+    g_assert_cmpint(tids[0], ==, 0);
+    g_assert_cmpint(tids[1], ==, c->comm ? 0 : 102);
     for (i = 0; i < answer.count; i++) {
         g_assert_cmpint(fds[i], ==, kernel.fds[i]);
         g_assert_cmpint(kernel.groups[i], ==, i == 0 || i == request.count ? -1 : fds[0]);
