@@ -5,8 +5,9 @@
  * A connection begins with the backend's HELLO. One that has no window yet is
  * sent SETUP, IRQS, POLICY and SESSION, in this order and at once; one that an
  * earlier daemon set up is sent POLICY, and goes on in its session. Messages
- * that come in are looked at one per turn of the main loop, so that no backend
- * keeps the daemon from the others.
+ * that come in are looked at one per turn of the main loop, and a backend that
+ * has used more than its share of the daemon's time is not read from for a
+ * while, so that none keeps the daemon from the others.
  */
 #include "pvperf_backend_client.h"
 
@@ -35,6 +36,7 @@ pvperfBackendClientBroken(pvperfBackendClient *client,
     client->dead = true;
     client->hostile = hostile;
     g_clear_handle_id(&client->source, g_source_remove);
+    g_clear_handle_id(&client->pause_timer, g_source_remove);
     g_clear_handle_id(&client->hello_timer, g_source_remove);
     /* not from below a caller that goes on to use the client */
     client->broken_why = g_strdup(why);
@@ -228,12 +230,44 @@ pvperfBackendClientNoHello(gpointer opaque)
 }
 
 
+static void
+pvperfBackendClientWatch(pvperfBackendClient *client);
+
+
+static gboolean
+pvperfBackendClientPauseOver(gpointer opaque)
+{
+    pvperfBackendClient *client = opaque;
+
+    client->pause_timer = 0;
+    pvperfBackendClientWatch(client);
+    return G_SOURCE_REMOVE;
+}
+
+
+/* What was begun at @start is served: it may have been more than its share. */
+static void
+pvperfBackendClientCharge(pvperfBackendClient *client,
+                          uint64_t start)
+{
+    uint64_t now = g_get_monotonic_time();
+    uint64_t pause = pvperfShareCharge(&client->share, now, now - start);
+
+    if (client->dead || !pause)
+        return;
+    g_clear_handle_id(&client->source, g_source_remove);
+    client->pause_timer = g_timeout_add((pause + 999) / 1000, pvperfBackendClientPauseOver, client);
+}
+
+
 static gboolean
 pvperfBackendClientReadable(gint fd,
                             GIOCondition condition,
                             gpointer opaque)
 {
     pvperfBackendClient *client = opaque;
+    uint64_t start = g_get_monotonic_time();
+    bool ready = client->ready;
     pvperfPacket packet;
 
     switch (pvperfPacketReceive(fd, client->buffer, sizeof(client->buffer), &packet)) {
@@ -254,8 +288,19 @@ pvperfBackendClientReadable(gint fd,
         }
         break;
     }
-    /* the source was removed if the client is dead */
+    /* HELLO is not charged: what it leads to may let go of the client */
+    if (ready)
+        pvperfBackendClientCharge(client, start);
+    /* the source was removed if the client is dead or has a pause */
     return G_SOURCE_CONTINUE;
+}
+
+
+static void
+pvperfBackendClientWatch(pvperfBackendClient *client)
+{
+    client->source = g_unix_fd_add(client->fd, G_IO_IN | G_IO_HUP | G_IO_ERR,
+                                   pvperfBackendClientReadable, client);
 }
 
 
@@ -286,8 +331,7 @@ pvperfBackendClientNew(const char *path,
     client->handlers = *handlers;
     client->opaque = opaque;
     client->questions = g_queue_new();
-    client->source = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR,
-                                   pvperfBackendClientReadable, client);
+    pvperfBackendClientWatch(client);
     client->hello_timer = g_timeout_add(PVPERF_HELLO_TIMEOUT_MS,
                                         pvperfBackendClientNoHello, client);
     return client;
@@ -301,6 +345,7 @@ pvperfBackendClientFree(pvperfBackendClient *client)
         return;
     client->dead = true;
     g_clear_handle_id(&client->source, g_source_remove);
+    g_clear_handle_id(&client->pause_timer, g_source_remove);
     g_clear_handle_id(&client->hello_timer, g_source_remove);
     g_clear_handle_id(&client->broken_idle, g_source_remove);
     pvperfBackendClientDropQuestions(client);

@@ -8,10 +8,13 @@
 
 #include "pvperf_backend_client.h"
 #include "pvperf_seqpacket.h"
+#include "pvperf_share.h"
 
 struct _pvperfBackendClient {
     int fd;
-    guint source;
+    guint source;               /* 0 while it has a pause */
+    pvperfShare share;          /* of the daemon's time */
+    guint pause_timer;
     guint hello_timer;
     bool ready;                 /* said hello, was set up */
     bool dead;                  /* broken: nothing is sent or read any more */

@@ -15,6 +15,7 @@
 
 #include <gio/gio.h>
 
+#include "../../../src/qemu/pvperf_backend_client_priv.h"
 #include "../../../src/qemu/pvperf_seqpacket.h"
 #include "test_util.h"
 
@@ -334,6 +335,50 @@ testOpenRefused(void)
     g_assert_cmpuint(opened->h.cookie, ==, 77);
     g_assert_cmpint(opened->ret, ==, -EAGAIN);
     g_assert_cmpuint(opened->count, ==, 0);
+    testTearDown(&backend);
+}
+
+
+/* An OPEN and its answer, which has to wait for @ms at least. */
+static void
+testOpenTakes(testBackend *backend,
+              unsigned int ms)
+{
+    pvperfControlOpen open = { .vcpu = 1, .count = 1 };
+    gint64 start = g_get_monotonic_time();
+
+    open.events[0].event = pvperfEventFromName("vcpu-clock");
+    testSend(backend, &open, sizeof(open), PVPERF_CONTROL_OPEN, 1);
+    testReceive(backend, PVPERF_CONTROL_OPENED, sizeof(pvperfControlOpened), 0);
+    g_assert_cmpint(g_get_monotonic_time() - start, >=, ms * 1000);
+}
+
+
+/* One that used more than its share waits, and loses nothing; another does not. */
+static void
+testShare(void)
+{
+    testBackend backend;
+    testBackend other;
+
+    testSetUp(&backend);
+    testSetUp(&other);
+    testHandshake(&backend);
+    testHandshake(&other);
+    backend.client->share.paid_at = g_get_monotonic_time() + PVPERF_SHARE_BURST_US * PVPERF_SHARE_PART +
+        PVPERF_SHARE_PAUSE_US;
+    testOpenTakes(&backend, 0);
+    testOpenTakes(&other, 0);
+    g_assert_cmpuint(other.client->pause_timer, ==, 0);
+    testOpenTakes(&backend, 10);
+
+    /* and may go meanwhile, from either side */
+    g_assert_cmpuint(backend.client->pause_timer, !=, 0);
+    testTearDown(&other);
+    close(backend.conn);
+    backend.conn = -1;
+    testRunUntil(testIsBroken, &backend);
+    g_assert_false(backend.hostile);
     testTearDown(&backend);
 }
 
@@ -663,6 +708,7 @@ main(int argc,
     g_test_add_func("/backend/adopt", testAdopt);
     g_test_add_func("/backend/group", testGroup);
     g_test_add_func("/backend/open refused", testOpenRefused);
+    g_test_add_func("/backend/share", testShare);
     g_test_add_func("/backend/events", testEvents);
     g_test_add_func("/backend/stats", testStats);
     g_test_add_func("/backend/refused", testRefused);
