@@ -237,6 +237,9 @@ pvperfServePolicy(pvperfBackend *backend,
         policy->total_samples_sec_max != backend->policy.total_samples_sec_max ||
         policy->total_samples_sec_max_length != backend->policy.total_samples_sec_max_length)
         pvperfBudgetChange(&backend->table.sampling.budget, policy, backend->now);
+    /* what was asked for at another rate is not owed at this one */
+    if (policy->requests_sec != backend->policy.requests_sec)
+        backend->rate = (pvperfRate) { 0 };
     backend->policy = *policy;
     pvperfServeEnforce(backend);
     line->classes_allowed = policy->on ? policy->classes : 0;

@@ -325,6 +325,32 @@ testRate(void)
 }
 
 
+/* Whom the operator gives more does not pay for what he asked for before. */
+static void
+testRateRaised(void)
+{
+    pvperfPolicy policy;
+    uint32_t i;
+
+    fakeBenchInit(1);
+    policy = bench.backend.policy;
+    policy.requests_sec = 10;
+    g_assert_true(pvperfServePolicy(&bench.backend, &policy));
+    for (i = 0; i < 1000; i++) {
+        fakeBenchOpenClock(1, 1, -1);
+        fakeBenchCall(control(), CLOSE, 1);
+    }
+    assertRefused(fakeBenchOpenClock(1, 1, -1), -EAGAIN, PVPERF_REASON_RATE, 10);
+    policy.max--;
+    g_assert_true(pvperfServePolicy(&bench.backend, &policy));
+    assertRefused(fakeBenchOpenClock(1, 1, -1), -EAGAIN, PVPERF_REASON_RATE, 10);
+    policy.requests_sec = 100000;
+    g_assert_true(pvperfServePolicy(&bench.backend, &policy));
+    g_assert_cmpint(fakeBenchOpenClock(1, 1, -1).ret, ==, 0);
+    fakeBenchFree();
+}
+
+
 /* ---- The broker ------------------------------------------------------------------------ */
 
 static void
@@ -536,6 +562,7 @@ main(int argc,
     g_test_add_func("/refuse/per-vcpu", testPerVcpu);
     g_test_add_func("/refuse/kinds", testKinds);
     g_test_add_func("/refuse/rate", testRate);
+    g_test_add_func("/refuse/rate raised", testRateRaised);
     g_test_add_func("/refuse/broker-refuses", testBrokerRefuses);
     g_test_add_func("/refuse/broker-waits", testBrokerWaits);
     g_test_add_func("/refuse/broker-late", testBrokerLate);
