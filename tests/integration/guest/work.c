@@ -14,6 +14,9 @@
  *   work open N TYPE CONFIG SECONDS
  *                           open N events on this task, say how many opened and
  *                           the first error, hold them
+ *   work flood TYPE SECONDS
+ *                           on each CPU: open a group of another kind each time,
+ *                           enable, read, disable and close it, without end
  *
  *   work kexec KERNEL INITRD COMMANDLINE [crash]
  *                           make this the kernel of the next reboot -k, or of the
@@ -31,6 +34,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
@@ -289,6 +293,72 @@ open_many(long n, unsigned int type, unsigned long long config, unsigned int sec
 	return 0;
 }
 
+/* The groups are of the PMU's first three events, so that there is always one
+ * of another kind than the one just closed. */
+static void
+flood_cpu(long cpu, unsigned int type, time_t end, unsigned long done[2])
+{
+	int fds[3];
+	char counts[64];
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	for (unsigned int round = 0; time(NULL) < end; round++) {
+		unsigned int members = 1 + round % 3;
+
+		for (unsigned int i = 0; i < members; i++) {
+			struct perf_event_attr attr = {
+				.type = type,
+				.size = sizeof(attr),
+				.config = (round + i) % 3,
+				.disabled = i == 0,
+				.exclude_guest = 1,
+			};
+
+			fds[i] = syscall(SYS_perf_event_open, &attr, 0, -1, i ? fds[0] : -1, 0);
+			done[fds[i] < 0]++;
+		}
+		for (int i = 0; i < 10 && fds[0] >= 0; i++) {
+			ioctl(fds[0], PERF_EVENT_IOC_ENABLE, 0);
+			if (read(fds[0], counts, sizeof(counts)) < 0)
+				break;
+			ioctl(fds[0], PERF_EVENT_IOC_DISABLE, 0);
+		}
+		while (members > 0)
+			close(fds[--members]);
+	}
+}
+
+static int
+flood(unsigned int type, unsigned int seconds)
+{
+	long ncpus = sysconf(_SC_NPROCESSORS_ONLN);
+	time_t end = time(NULL) + seconds;
+	unsigned long all[2] = { 0 }, done[2] = { 0 };
+	int result[2];
+
+	if (pipe(result) < 0)
+		return 1;
+	for (long cpu = 0; cpu < ncpus; cpu++) {
+		if (fork() != 0)
+			continue;
+		flood_cpu(cpu, type, end, done);
+		_exit(write(result[1], done, sizeof(done)) != sizeof(done));
+	}
+	for (long cpu = 0; cpu < ncpus; cpu++) {
+		if (read(result[0], done, sizeof(done)) == sizeof(done)) {
+			all[0] += done[0];
+			all[1] += done[1];
+		}
+	}
+	while (wait(NULL) > 0)
+		;
+	printf("flood: %lu opened, %lu refused\n", all[0], all[1]);
+	return 0;
+}
+
 static int
 load_kernel(char **argv, unsigned long flags)
 {
@@ -344,6 +414,9 @@ main(int argc, char **argv)
 	if (!strcmp(what, "open"))
 		return open_many(number(argc, argv, 2), number(argc, argv, 3),
 				 number(argc, argv, 4), number(argc, argv, 5));
-	fprintf(stderr, "usage: work burn|hop|switch|tree|churn|split|alternate|throughput|kexec|reboot|open ...\n");
+	if (!strcmp(what, "flood"))
+		return flood(number(argc, argv, 2), number(argc, argv, 3));
+	fprintf(stderr, "usage: work burn|hop|switch|tree|churn|split|alternate|throughput|kexec|reboot|"
+		"open|flood ...\n");
 	return 2;
 }
