@@ -276,8 +276,16 @@ fakeVmSendSession(fakeVm *vm,
 
 /* ---- The broker ------------------------------------------------------------ */
 
+static pid_t
+fakeVmThread(const fakeVm *vm,
+             uint32_t vcpu)
+{
+    return vm->tids ? vm->tids[vcpu] : vm->tid;
+}
+
+
 static int
-fakeVmPerfOpen(const fakeVm *vm,
+fakeVmPerfOpen(pid_t tid,
                const pvperfControlEvent *wanted,
                bool leads,
                int group_fd)
@@ -301,7 +309,7 @@ fakeVmPerfOpen(const fakeVm *vm,
             (info->clock ? PERF_SAMPLE_READ : 0);
     }
 
-    return syscall(SYS_perf_event_open, &attr, vm->tid, -1, group_fd, PERF_FLAG_FD_CLOEXEC);
+    return syscall(SYS_perf_event_open, &attr, tid, -1, group_fd, PERF_FLAG_FD_CLOEXEC);
 }
 
 
@@ -320,6 +328,7 @@ fakeVmAnswerOpen(fakeVm *vm,
         .config = PERF_COUNT_SW_DUMMY,
         .disabled = 1,
     };
+    const pid_t tid = fakeVmThread(vm, request->vcpu);
     int fds[PVPERF_MAX_GROUP + 1];
     uint32_t nfds = 0;
 
@@ -331,7 +340,7 @@ fakeVmAnswerOpen(fakeVm *vm,
         answer.reason = PVPERF_REASON_HOST_RIGHTS;
     }
     while (answer.ret == 0 && nfds < request->count) {
-        fds[nfds] = fakeVmPerfOpen(vm, &request->events[nfds], nfds == 0,
+        fds[nfds] = fakeVmPerfOpen(tid, &request->events[nfds], nfds == 0,
                                    nfds ? fds[0] : -1);
         if (fds[nfds] < 0) {
             answer.ret = -errno;
@@ -342,7 +351,7 @@ fakeVmAnswerOpen(fakeVm *vm,
         }
     }
     if (answer.ret == 0 && request->ring) {
-        fds[nfds++] = syscall(SYS_perf_event_open, &ring, vm->tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+        fds[nfds++] = syscall(SYS_perf_event_open, &ring, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
         answer.count++;
     }
     if (answer.ret < 0)

@@ -33,7 +33,8 @@ struct _fakeVm {
     uint32_t requests;          /* OPENs that came from the backend */
     pvperfPolicy policy;
     pvperfControlHello hello;   /* of the present connection */
-    pid_t tid;                  /* thread that is counted */
+    pid_t tid;                  /* thread that is counted ... */
+    const pid_t *tids;          /* ... unless each vCPU has one of its own */
 };
 
 /* Starts a backend, sets it up and gives it a session. */
