@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pvperf_identity.c: pid -> domain, vCPU -> thread.
+ * pvperf_identity.c: pid -> domain.
  *
  * libvirt writes NAME.pid and NAME.xml (status) before QEMU connects to any
  * of its chardevs, and removes them when the process ends. The pid must stand
@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,64 +193,4 @@ pvperfIdentityStartTime(const char *proc,
     for (field = 2; p && field < 22; field++)
         p = strchr(p + 1, ' ');
     return p ? g_ascii_strtoull(p + 1, NULL, 10) : 0;
-}
-
-
-bool
-pvperfIdentityAlive(int pidfd)
-{
-    struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
-
-    return poll(&pfd, 1, 0) == 0;
-}
-
-
-int
-pvperfIdentityParseComm(const char *comm)
-{
-    unsigned long vcpu;
-    char *end;
-
-    if (strncmp(comm, "CPU ", 4) != 0 || !g_ascii_isdigit(comm[4]))
-        return -1;
-    vcpu = strtoul(comm + 4, &end, 10);
-    if (vcpu > INT16_MAX ||
-        (strcmp(end, "/KVM") != 0 && strcmp(end, "/TCG") != 0))
-        return -1;
-    return vcpu;
-}
-
-
-bool
-pvperfIdentityIsVcpu(const char *proc,
-                     pid_t pid,
-                     pid_t tid,
-                     unsigned int vcpu)
-{
-    g_autofree char *path = g_strdup_printf("%s/%d/task/%d/comm", proc, pid, tid);
-    g_autofree char *comm = NULL;
-
-    if (!g_file_get_contents(path, &comm, NULL, NULL))
-        return false;
-    g_strchomp(comm);
-    return pvperfIdentityParseComm(comm) == (int)vcpu;
-}
-
-
-pid_t
-pvperfIdentityFindVcpu(const char *proc,
-                       pid_t pid,
-                       unsigned int vcpu)
-{
-    g_autofree char *path = g_strdup_printf("%s/%d/task", proc, pid);
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *file;
-    pid_t tid;
-
-    while (dir && (file = g_dir_read_name(dir))) {
-        if (pvperfIdentityParsePid(file, &tid) &&
-            pvperfIdentityIsVcpu(proc, pid, tid, vcpu))
-            return tid;
-    }
-    return 0;
 }
