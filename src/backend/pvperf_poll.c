@@ -294,6 +294,18 @@ pvperfPollStart(pvperfPoll *poll)
 }
 
 
+/* One turn of a loop that waits: the CPU's other thread may go first. */
+static void
+pvperfPollPause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+
 int
 pvperfPollRun(pvperfMessages *messages)
 {
@@ -321,7 +333,7 @@ pvperfPollRun(pvperfMessages *messages)
                    (messages->set_up && pvperfTableReap(&messages->backend.table))) {
             poll.idle_since = 0;
         } else if (pvperfSamplingBusy(&messages->backend.table)) {
-            __builtin_ia32_pause();
+            pvperfPollPause();
         } else if (poll.idle_since == 0) {
             poll.idle_since = now;
         } else if (now - poll.idle_since >= poll.window) {
@@ -329,7 +341,7 @@ pvperfPollRun(pvperfMessages *messages)
             /* It looked at all fds when it woke up. */
             now = poll.looked;
         } else {
-            __builtin_ia32_pause();
+            pvperfPollPause();
         }
 
         /* A guest spins for what the broker answers. */
