@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Counting in a guest that got its device by `virsh edit`: what perf prints is what the host counted."""
 
-from harness import NOT_SUPPORTED, Guest, bare, check, check_equal, main, stat, stat_list, step
+from harness import NOT_SUPPORTED, TIME_FACTOR, Guest, bare, check, check_equal, main, stat, stat_list, step
 
 VCPU = ("vcpu-clock", "vcpu-switches", "vcpu-migrations")
 CLOCK = "pvperf/vcpu-clock/"
@@ -45,7 +45,8 @@ def whole_system(host, guest):
     before = guest.vcpu_time()
     counts = check_equal(guest, VCPU, "work burn 2000", "-a")
     time = guest.vcpu_time() - before
-    check(time // 2 < counts["vcpu-clock"] < time,
+    # perf itself takes its time where all is slow.
+    check(TIME_FACTOR > 1 or time // 2 < counts["vcpu-clock"] < time,
           "the vCPUs ran for %d ns around a vcpu-clock of %d ns", time, counts["vcpu-clock"])
 
 

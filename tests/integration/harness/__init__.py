@@ -5,11 +5,11 @@ from .case import Skip, check, main, step
 from .guest import Guest, bare
 from .host import Host, XMLNS, built
 from .perf import NOT_COUNTED, NOT_SUPPORTED, check_equal, parse, stat, stat_list
-from .process import Failure, children, find, pss_kib, run, wait_for, wakeups
+from .process import TIME_FACTOR, Failure, children, find, pss_kib, run, wait_for, wakeups
 from .record import Overflows, record
 
 __all__ = [
-    "Failure", "Guest", "Host", "NOT_COUNTED", "NOT_SUPPORTED", "Overflows", "Skip", "XMLNS", "bare", "built",
-    "check", "check_equal", "children", "find", "main", "parse", "pss_kib", "record", "run", "stat", "stat_list",
-    "step", "wait_for", "wakeups",
+    "Failure", "Guest", "Host", "NOT_COUNTED", "NOT_SUPPORTED", "Overflows", "Skip", "TIME_FACTOR", "XMLNS", "bare",
+    "built", "check", "check_equal", "children", "find", "main", "parse", "pss_kib", "record", "run", "stat",
+    "stat_list", "step", "wait_for", "wakeups",
 ]

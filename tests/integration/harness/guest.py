@@ -9,9 +9,9 @@ import time
 import uuid
 
 from .host import XMLNS, built, public
-from .process import Failure, Result, wait_for
+from .process import TIME_FACTOR, Failure, Result, wait_for
 
-DOMAIN = """<domain type='qemu'>
+DOMAIN = """<domain type='{virt_type}'>
   <name>{name}</name>
   <uuid>{uuid}</uuid>
   <memory unit='MiB'>384</memory>
@@ -20,7 +20,7 @@ DOMAIN = """<domain type='qemu'>
     <type arch='x86_64' machine='{machine}'>hvm</type>
     <kernel>{kernel}</kernel>
     <initrd>{initrd}</initrd>
-    <cmdline>console=ttyS0 panic=-1 mitigations=off loglevel=7 {cmdline}</cmdline>
+    <cmdline>console=ttyS0 panic=-1 mitigations=off {cmdline}</cmdline>
   </os>
   {shared}
   <features><acpi/><apic/><pmu state='off'/></features>
@@ -29,18 +29,38 @@ DOMAIN = """<domain type='qemu'>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
-    <serial type='pty'><log file='{console}' append='on'/><target port='0'/></serial>
+    {terminal}
     <serial type='unix'><source mode='bind' path='{agent}'/><target port='1'/></serial>
     {devices}
   </devices>
 </domain>
 """
 
+VIRT_TYPE = os.environ.get("PVPERF_VIRT_TYPE", "qemu")
 # The kernel says so when it is through with its own boot.
 INIT_RUNS = "Run /init as init process"
 
+# The guest's console: a file for cases, and for people one that `virsh console` opens, too.
+CONSOLE = "<serial type='file'><source path='%s' append='on'/><target port='0'/></serial>"
+TERMINAL = "<serial type='pty'><log file='%s' append='on'/><target port='0'/></serial>"
+
 # Guest memory that vhost-user back ends can map.
 SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+
+
+def cmdline_for_speed():
+    """What a guest's kernel is told where all is slow: write little, watch no clock, take the TSC for a faster one.
+
+    Our driver measures by the TSC how long it may wait for the host, so this
+    stretches its patience as TIME_FACTOR stretches ours. Timers and clocks of
+    the guest do not use it: they are kvm-clock and the LAPIC's.
+    """
+    if TIME_FACTOR == 1:
+        return "loglevel=7 "
+    with open("/proc/cpuinfo", encoding="ascii") as cpuinfo:
+        mhz = next(float(line.split(":")[1]) for line in cpuinfo if line.startswith("cpu MHz"))
+    return ("quiet tsc=reliable no_timer_check nowatchdog lapic=notscdeadline tsc_early_khz=%d " %
+            (mhz * 1000 * TIME_FACTOR))
 
 
 def bare(inner="", attributes=""):
@@ -53,18 +73,18 @@ class Guest:
     """A domain of the private host whose kernel and initramfs are the test image's."""
 
     def __init__(self, host, name="guest", machine="q35", vcpus=2, max_vcpus=4, cmdline="",
-                 devices="", shared=False, driver=True):
+                 devices="", shared=False, driver=True, terminal=False):
         self.host = host
         self.name = name
         self.console = os.path.join(host.console_dir, name + ".console.log")
         self.agent_path = "%s/agent-%s.sock" % (host.public_dir, name)
         self.xml = DOMAIN.format(
-            name=name, uuid=uuid.uuid4(), machine=machine, vcpus=vcpus, max_vcpus=max_vcpus,
-            cmdline=cmdline, devices=devices,
+            virt_type=VIRT_TYPE, name=name, uuid=uuid.uuid4(), machine=machine, vcpus=vcpus, max_vcpus=max_vcpus,
+            cmdline=cmdline_for_speed() + cmdline, devices=devices,
             shared=SHARED if shared else "",
             kernel=public(built("tests", "integration", "vmlinux")),
             initrd=public(built("tests", "integration", "initrd" if driver else "initrd-base")),
-            console=self.console, agent=self.agent_path)
+            terminal=(TERMINAL if terminal else CONSOLE) % self.console, agent=self.agent_path)
         self.connection = None
         self.buffer = b""
 
@@ -166,7 +186,7 @@ class Guest:
     def connect(self, timeout):
         if self.connection:
             return
-        end = time.monotonic() + timeout
+        end = time.monotonic() + timeout * TIME_FACTOR
         while True:
             try:
                 self.connection = socket.socket(socket.AF_UNIX)
@@ -179,6 +199,7 @@ class Guest:
                 time.sleep(0.1)
 
     def read_until(self, what, timeout, text):
+        timeout *= TIME_FACTOR
         end = time.monotonic() + timeout
         while what not in self.buffer:
             left = end - time.monotonic()
@@ -210,7 +231,7 @@ class Guest:
         line = "%s %s\n" % (token, base64.b64encode(command.encode()).decode())
         if len(line) > 4000:
             raise Failure("a command of %d bytes does not fit the guest's line buffer" % len(command))
-        self.connection.settimeout(10)
+        self.connection.settimeout(10 * TIME_FACTOR)
         self.connection.sendall(line.encode())
         text = "`%s`" % command
         out = self.read_until(("\n%s " % token).encode(), timeout, text)

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 
-from .process import Daemon, Failure, find, run, wait_for
+from .process import TIME_FACTOR, Daemon, Failure, find, run, wait_for
 
 SOURCE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BUILD = os.path.realpath(os.environ.get("PVPERF_BUILD", os.path.join(SOURCE, "build")))
@@ -30,6 +30,8 @@ def public(source, name=None):
 
 
 CONFIG = "/etc/libvirt/virtpvperfd.conf"
+# The default CPU time of a backend is not enough where all is slow.
+CONFIG_ALWAYS = "" if TIME_FACTOR == 1 else "default_cpu_quota = 0\n"
 
 
 def write(path, text):
@@ -75,13 +77,13 @@ class Host:
 
     def start_daemon(self):
         if not os.path.exists(CONFIG):
-            write(CONFIG, "")
+            self.configure("")
         self.daemon.start()
         wait_for(lambda: self.pvperf("list", check=False).status == 0, "virtpvperfd to answer")
 
     def configure(self, text):
         """virtpvperfd.conf; with reload() it holds."""
-        write(CONFIG, text)
+        write(CONFIG, CONFIG_ALWAYS + text)
 
     def named(self, kind, name, element):
         """A policy (kind "policies") or a group ("groups"); None takes it away."""
