@@ -202,7 +202,8 @@ pvperfCgroupLimit(const pvperfCgroup *group,
 {
     g_autofree char *period = g_strdup_printf("%" G_GUINT64_FORMAT, period_us);
     g_autofree char *quota = g_strdup_printf("%" G_GUINT64_FORMAT, quota_us);
-    g_autofree char *max = g_strdup_printf("%s %s", quota_us ? quota : "max", period);
+    /* A policy without a quota may have no period either; the kernel's stays, for it takes no 0. */
+    g_autofree char *max = g_strjoin(" ", quota_us ? quota : "max", period_us ? period : NULL, NULL);
 
     if (group->unified)
         return pvperfCgroupSet(group->own[0], "cpu.max", max, error);

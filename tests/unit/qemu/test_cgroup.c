@@ -196,6 +196,8 @@ testV2(void)
     testUntouched(group, "cpu.max", 5000, 1250);
     g_assert_true(pvperfCgroupLimit(group, 5000, 0, &error));
     testSays(own, "cpu.max", "max 5000");
+    g_assert_true(pvperfCgroupLimit(group, 0, 0, &error));
+    testSays(own, "cpu.max", "max");
     testDirRemove(dir);
 }
 
@@ -382,6 +384,10 @@ testKernelQuotaV2(const pvperfCgroup *group,
     g_assert_true(pvperfCgroupLimit(group, 5000, 4000, &error));
     testSays(own, "cpu.max", "4000 5000");
     g_assert_true(pvperfCgroupLimit(group, 5000, 0, &error));
+    testSays(own, "cpu.max", "max 5000");
+    g_assert_true(pvperfCgroupLimit(group, 5000, 2000, &error));
+    g_assert_true(pvperfCgroupLimit(group, 0, 0, &error));
+    g_assert_no_error(error);
     testSays(own, "cpu.max", "max 5000");
 }
 
