@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Sampling in a guest: perf record shows where the work is, and no overflow is lost or told twice."""
 
-from harness import Guest, Overflows, bare, check, main, record, step
+from harness import TIME_FACTOR, Guest, Overflows, bare, check, main, record, step
 
 CLOCK = "vcpu-clock"
+# Where all is slow the program gets less of its CPU, so fewer samples, which say less.
+LEAST, SHARE, POINTS = (2000, 0.85, 3) if TIME_FACTOR == 1 else (1000, 0.3, 8)
 
 
 def check_split(found):
     """75 % and 25 % of the program's own time, within 3 points, from at least 2000 samples."""
     print("     %s" % found, flush=True)
     own = found.of("work", "split_75") + found.of("work", "split_25")
-    check(own >= 2000 and own >= 0.85 * found.of("work"), "only %d samples of the two: %s", own, found)
+    check(own >= LEAST and own >= SHARE * found.of("work"), "only %d samples of the two: %s", own, found)
     for symbol, share in (("split_75", 75), ("split_25", 25)):
         percent = 100.0 * found.of("work", symbol) / own
-        check(abs(percent - share) <= 3, "%s has %.1f %% of the samples: %s", symbol, percent, found)
+        check(abs(percent - share) <= POINTS, "%s has %.1f %% of the samples: %s", symbol, percent, found)
 
 
 def check_overflows(overflows, found):
@@ -36,7 +38,7 @@ def check_record_of_split(guest, options, slack_ns):
     found = record(guest, CLOCK, "work split 4000", options + " -c 1000000 --period")
     check_split(found)
     check_overflows(overflows, found)
-    check(abs(found.clock_s * 1e9 - found.period) <= slack_ns, "periods add up to %d, the count is %d",
+    check(abs(found.clock_s * 1e9 - found.period) <= slack_ns * TIME_FACTOR, "periods add up to %d, the count is %d",
           found.period, found.clock_s * 1e9)
 
 
