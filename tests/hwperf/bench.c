@@ -119,11 +119,13 @@ hwBenchPolicy(void)
 static void
 hwBenchBroker(void)
 {
+    static pid_t tid;           /* where the vCPU was found */
     const pvperfBrokerTarget target = {
         .proc = "/proc",
         .pid = getpid(),
         .pidfd = hw.pidfd,
         .nr_vcpus = 1,
+        .tids = &tid,
         .policy = &hw.policy,
         .open = pvperfBrokerPerfEventOpen,
     };

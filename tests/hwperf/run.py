@@ -95,6 +95,8 @@ def boot(out, initrd, cpus):
         lines = log.read().decode(errors="replace").splitlines()
     for line in lines:
         print(line if NEEDED.match(line) else "# " + line)
+    if any(line.startswith("Bail out!") for line in lines):
+        sys.exit(1)
     if not ended:
         fail(f"not at an end after {BOOT_SECONDS} s")
     if not any(line.startswith("1..") for line in lines):
