@@ -24,7 +24,6 @@ struct _pvperfDriver {
     gpointer opaque;
     pvperfCapabilities caps;
     pvperfDomainHost host;      /* what every domain is told of us */
-    pvperfGroups *groups;
     GHashTable *domains;        /* uuid -> pvperfDomain */
     pvperfKeeperClient *keeper;
     pvperfLibvirt *libvirt;
@@ -348,8 +347,7 @@ pvperfDriverNew(const pvperfConfig *config,
     driver->opaque = opaque;
     driver->host.config = config;
     driver->host.host_config = host_config;
-    driver->groups = pvperfGroupsNew();
-    driver->host.groups = driver->groups;
+    driver->host.groups = pvperfGroupsNew();
     driver->host.opaque = driver;
     driver->host.device = pvperfDriverOnDevice;
     driver->host.changed = pvperfDriverOnChanged;
@@ -379,7 +377,7 @@ pvperfDriverFree(pvperfDriver *driver)
     g_hash_table_unref(driver->domains);
     pvperfKeeperClientFree(driver->keeper);
     g_clear_handle_id(&driver->forget, g_source_remove);
-    pvperfGroupsFree(driver->groups);
+    pvperfGroupsFree(driver->host.groups);
     pvperfHostConfigFree(driver->host_config);
     g_free(driver);
 }
