@@ -37,13 +37,13 @@ pvperfBudgetSizes(const pvperfPolicy *policy,
     uint64_t max = pvperfBudgetMin(policy->total_samples_sec_max, PVPERF_BUDGET_RATE_MAX);
     uint64_t length = policy->total_samples_sec_max_length;
 
-    length = length ? pvperfBudgetMin(length, PVPERF_BUDGET_LENGTH_MAX) : 1;
+    length = pvperfBudgetMin(length, PVPERF_BUDGET_LENGTH_MAX);
     *size = 0;
     *burst = 0;
     if (rate)
-        *size = (max ? max * length : rate / PVPERF_BUDGET_PART + 1) * PVPERF_UNIT;
+        *size = pvperfBudgetSize(rate, max, length) * PVPERF_UNIT;
     if (rate && max)
-        *burst = (max / PVPERF_BUDGET_PART + 1) * PVPERF_UNIT;
+        *burst = pvperfBudgetSize(max, 0, 0) * PVPERF_UNIT;
 }
 
 

@@ -35,6 +35,18 @@ struct _pvperfBudget {
 /* What may be taken at once without a burst, as a part of a second's worth. */
 #define PVPERF_BUDGET_PART 10ULL
 
+/* Samples that a bucket holds out of which @rate leaks, with a burst of @max (0:
+ * none) for @length seconds. */
+static inline uint64_t
+pvperfBudgetSize(uint64_t rate,
+                 uint64_t max,
+                 uint64_t length)
+{
+    if (max == 0)
+        return rate / PVPERF_BUDGET_PART + 1;
+    return max * (length ? length : 1);
+}
+
 #define PVPERF_BUDGET_UNLIMITED UINT32_MAX
 
 /* Samples that may be taken now. */

@@ -30,13 +30,6 @@
 /* Looks, one in 10 ms as a rule. */
 #define PVPERF_GROUP_YIELDS 10
 
-/* One limit as a clock sees it. */
-typedef struct _pvperfGroupBucket pvperfGroupBucket;
-struct _pvperfGroupBucket {
-    uint64_t each;              /* ticks that one use takes; 0: no limit */
-    uint64_t depth;             /* ticks that the clock may be ahead */
-};
-
 
 static pvperfGroupBucket
 pvperfGroupBucketOf(uint64_t rate,
@@ -52,24 +45,21 @@ pvperfGroupBucketOf(uint64_t rate,
 }
 
 
-/* The buckets of samples, as large as pvperf_budget.c has them. */
+/* The buckets of samples, as large as those of a VM's own budget. */
 static pvperfGroupBucket
 pvperfGroupSamplesBucket(const pvperfGroupLimits *limits)
 {
-    uint64_t rate = limits->total_samples_sec;
-    uint64_t max = limits->total_samples_sec_max;
-    uint64_t length = limits->total_samples_sec_max_length;
-
-    return pvperfGroupBucketOf(rate, max ? max * (length ? length : 1) : rate / PVPERF_BUDGET_PART + 1);
+    return pvperfGroupBucketOf(limits->total_samples_sec,
+                               pvperfBudgetSize(limits->total_samples_sec, limits->total_samples_sec_max,
+                                                limits->total_samples_sec_max_length));
 }
 
 
 static pvperfGroupBucket
 pvperfGroupBurstBucket(const pvperfGroupLimits *limits)
 {
-    uint64_t max = limits->total_samples_sec_max;
-
-    return pvperfGroupBucketOf(max, max / PVPERF_BUDGET_PART + 1);
+    return pvperfGroupBucketOf(limits->total_samples_sec_max,
+                               pvperfBudgetSize(limits->total_samples_sec_max, 0, 0));
 }
 
 
@@ -164,6 +154,9 @@ pvperfGroupJoin(pvperfGroup *group,
     group->page = page;
     group->member = member;
     group->limits = *limits;
+    group->samples = pvperfGroupSamplesBucket(limits);
+    group->burst = pvperfGroupBurstBucket(limits);
+    group->requests = pvperfGroupRequestsBucket(limits);
     return true;
 }
 
@@ -219,17 +212,16 @@ pvperfGroupCharge(pvperfGroup *group,
                   uint64_t now,
                   bool insist)
 {
-    pvperfGroupBucket bucket;
+    const pvperfGroupBucket *bucket = &group->requests;
     uint64_t ticks = now * PVPERF_TICKS_PER_NS;
 
     if (!group->page)
         return true;
     pvperfGroupOwn(group)->requests++;
-    bucket = pvperfGroupRequestsBucket(&group->limits);
-    if (!bucket.each || pvperfGroupAdvance(&group->page->requests, &bucket, bucket.depth, ticks))
+    if (!bucket->each || pvperfGroupAdvance(&group->page->requests, bucket, bucket->depth, ticks))
         return true;
     if (insist)
-        pvperfGroupAdvance(&group->page->requests, &bucket, 2 * bucket.depth, ticks);
+        pvperfGroupAdvance(&group->page->requests, bucket, 2 * bucket->depth, ticks);
     return insist;
 }
 
@@ -285,8 +277,6 @@ pvperfGroupSamplesFree(pvperfGroup *group,
                        uint64_t now,
                        uint32_t *waiting)
 {
-    pvperfGroupBucket samples;
-    pvperfGroupBucket burst;
     uint64_t taken;
     uint64_t free;
     bool before;
@@ -294,12 +284,10 @@ pvperfGroupSamplesFree(pvperfGroup *group,
     *waiting = 0;
     if (!group->page || group->limits.total_samples_sec == 0)
         return UINT64_MAX;
-    samples = pvperfGroupSamplesBucket(&group->limits);
-    burst = pvperfGroupBurstBucket(&group->limits);
     now *= PVPERF_TICKS_PER_NS;
     taken = granted + pvperfGroupOthers(group, waiting, &before);
-    free = pvperfBudgetMin(pvperfGroupLeft(&group->page->samples, &samples, now),
-                           pvperfGroupLeft(&group->page->burst, &burst, now));
+    free = pvperfBudgetMin(pvperfGroupLeft(&group->page->samples, &group->samples, now),
+                           pvperfGroupLeft(&group->page->burst, &group->burst, now));
     free = free > taken ? free - taken : 0;
     /* One that does not come for its turn holds up nobody for long. */
     if (free > *waiting || !before || ++group->yields > PVPERF_GROUP_YIELDS)
@@ -334,17 +322,12 @@ void
 pvperfGroupSample(pvperfGroup *group,
                   uint64_t now)
 {
-    pvperfGroupBucket samples;
-    pvperfGroupBucket burst;
-
     if (!group->page)
         return;
     pvperfGroupOwn(group)->overflows++;
-    samples = pvperfGroupSamplesBucket(&group->limits);
-    burst = pvperfGroupBurstBucket(&group->limits);
     now *= PVPERF_TICKS_PER_NS;
-    if (samples.each)
-        pvperfGroupAdvance(&group->page->samples, &samples, 2 * samples.depth, now);
-    if (burst.each)
-        pvperfGroupAdvance(&group->page->burst, &burst, 2 * burst.depth, now);
+    if (group->samples.each)
+        pvperfGroupAdvance(&group->page->samples, &group->samples, 2 * group->samples.depth, now);
+    if (group->burst.each)
+        pvperfGroupAdvance(&group->page->burst, &group->burst, 2 * group->burst.depth, now);
 }

@@ -49,12 +49,22 @@ struct _pvperfGroupPage {
 _Static_assert(sizeof(pvperfGroupLine) == 64, "a line of the cache each");
 _Static_assert(sizeof(pvperfGroupPage) == 65536, "size of a group's page");
 
+/* One limit as a clock sees it. */
+typedef struct _pvperfGroupBucket pvperfGroupBucket;
+struct _pvperfGroupBucket {
+    uint64_t each;              /* ticks that one use takes; 0: no limit */
+    uint64_t depth;             /* ticks that the clock may be ahead */
+};
+
 /* All zero: in no group, nothing is limited. */
 typedef struct _pvperfGroup pvperfGroup;
 struct _pvperfGroup {
     pvperfGroupPage *page;
     uint32_t member;
     pvperfGroupLimits limits;
+    pvperfGroupBucket samples;  /* of the limits */
+    pvperfGroupBucket burst;
+    pvperfGroupBucket requests;
     uint32_t yields;            /* looks in a row that were left to others */
 };
 
