@@ -11,8 +11,9 @@
 
 #include "pvperf_identity.h"
 
-/* one that served as long as this did not fail in a row */
-#define PVPERF_STABLE_TIME (60 * G_TIME_SPAN_SECOND)
+/* A failure is forgiven for each of these that the next backend served: one that
+ * fails now and then is replaced at once, one that cannot serve ever more rarely. */
+#define PVPERF_FORGIVE_TIME (2 * G_TIME_SPAN_SECOND)
 
 static void pvperfDomainEvent(pvperfDomain *dom,
                               pvperfBackendEvent event);
@@ -33,13 +34,17 @@ pvperfDomainBackoffOver(gpointer opaque)
 static void
 pvperfDomainArm(pvperfDomain *dom)
 {
+    gint64 served = (g_get_monotonic_time() - dom->started) / PVPERF_FORGIVE_TIME;
     unsigned int ms;
 
-    if (g_get_monotonic_time() - dom->started > PVPERF_STABLE_TIME)
-        dom->failures = 0;
+    dom->failures -= MIN(served, dom->failures);
     ms = pvperfBackendBackoff(++dom->failures);
-    g_warning("domain %s: its backend %s; it is started again in %u ms",
-              pvperfDomainName(dom), dom->backend_error, ms);
+    if (ms)
+        g_warning("domain %s: its backend %s; it is started again in %u ms",
+                  pvperfDomainName(dom), dom->backend_error, ms);
+    else
+        g_warning("domain %s: its backend %s; it is started again at once",
+                  pvperfDomainName(dom), dom->backend_error);
     dom->timer = g_timeout_add(ms, pvperfDomainBackoffOver, dom);
 }
 

@@ -50,7 +50,7 @@ static const pvperfLifecycleCell lifecycle[PVPERF_NR_BACKEND_STATES][PVPERF_NR_B
     },
 };
 
-#define PVPERF_BACKOFF_FIRST_MS 250U
+#define PVPERF_BACKOFF_SECOND_MS 250U
 #define PVPERF_BACKOFF_MAX_MS 30000U
 
 
@@ -76,9 +76,11 @@ pvperfBackendStateName(pvperfBackendState state)
 unsigned int
 pvperfBackendBackoff(unsigned int failures)
 {
-    if (failures > 8)
+    if (failures <= 1)
+        return 0;
+    if (failures > 9)
         return PVPERF_BACKOFF_MAX_MS;
-    return MIN(PVPERF_BACKOFF_FIRST_MS << (failures ? failures - 1 : 0), PVPERF_BACKOFF_MAX_MS);
+    return MIN(PVPERF_BACKOFF_SECOND_MS << (failures - 2), PVPERF_BACKOFF_MAX_MS);
 }
 
 

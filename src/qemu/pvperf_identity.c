@@ -177,9 +177,11 @@ pvperfIdentityFindDomain(const char *qemu_run_dir,
 }
 
 
-uint64_t
-pvperfIdentityStartTime(const char *proc,
-                        pid_t pid)
+/* PROC/PID/stat from field @number, 3 or later, on; NULL: there is none. */
+static char *
+pvperfIdentityStat(const char *proc,
+                   pid_t pid,
+                   unsigned int number)
 {
     g_autofree char *path = g_strdup_printf("%s/%d/stat", proc, pid);
     g_autofree char *text = NULL;
@@ -187,10 +189,30 @@ pvperfIdentityStartTime(const char *proc,
     unsigned int field;
 
     if (!g_file_get_contents(path, &text, NULL, NULL))
-        return 0;
+        return NULL;
     /* the name, field 2, may hold anything: count from its last ')' */
     p = strrchr(text, ')');
-    for (field = 2; p && field < 22; field++)
+    for (field = 2; p && field < number; field++)
         p = strchr(p + 1, ' ');
-    return p ? g_ascii_strtoull(p + 1, NULL, 10) : 0;
+    return p ? g_strdup(p + 1) : NULL;
+}
+
+
+uint64_t
+pvperfIdentityStartTime(const char *proc,
+                        pid_t pid)
+{
+    g_autofree char *text = pvperfIdentityStat(proc, pid, 22);
+
+    return text ? g_ascii_strtoull(text, NULL, 10) : 0;
+}
+
+
+char
+pvperfIdentityState(const char *proc,
+                    pid_t pid)
+{
+    g_autofree char *text = pvperfIdentityStat(proc, pid, 3);
+
+    return text ? *text : 0;
 }

@@ -30,6 +30,10 @@ char *pvperfIdentityFindDomain(const char *qemu_run_dir,
 uint64_t pvperfIdentityStartTime(const char *proc,
                                  pid_t pid);
 
+/* Field 3 of it: 'R', 'S', 'T' (stopped) ...; 0 if there is no such process. */
+char pvperfIdentityState(const char *proc,
+                         pid_t pid);
+
 /* Whether @pidfd's process still lives. */
 bool pvperfIdentityAlive(int pidfd);
 

@@ -23,6 +23,7 @@
 
 #include "pvperf_identity.h"
 #include "pvperf_seqpacket.h"
+#include "pvperf_stopped.h"
 
 #define PVPERF_STOP_MS 2000
 /* the number at which the backend finds its socket */
@@ -37,7 +38,9 @@ struct _pvperfProcess {
     pid_t pid;                  /* 0: none */
     int pidfd;
     bool child;                 /* ours to reap */
+    bool stopped;               /* and killed for it */
     guint watch;
+    pvperfStopped *stopped_watch;
     guint timer;
 };
 
@@ -68,6 +71,7 @@ pvperfProcessFree(pvperfProcess *process)
         return;
     g_clear_handle_id(&process->watch, g_source_remove);
     g_clear_handle_id(&process->timer, g_source_remove);
+    pvperfStoppedUnwatch(process->stopped_watch);
     if (process->pidfd >= 0)
         close(process->pidfd);
     g_free(process->socket);
@@ -102,6 +106,11 @@ pvperfProcessHow(const pvperfProcess *process)
 {
     int status;
 
+    if (process->stopped) {
+        if (process->child)
+            waitpid(process->pid, &status, 0);
+        return g_strdup("was stopped by a signal, and is killed for it");
+    }
     if (!process->child || waitpid(process->pid, &status, 0) != process->pid)
         return g_strdup("ended");
     if (WIFSIGNALED(status))
@@ -122,10 +131,22 @@ pvperfProcessOnEnd(gint fd,
     process->watch = 0;
     process->pid = 0;
     g_clear_handle_id(&process->timer, g_source_remove);
+    g_clear_pointer(&process->stopped_watch, pvperfStoppedUnwatch);
     unlink(process->socket);
     unlink(process->pidfile);
     process->ended(process, how, process->opaque);
     return G_SOURCE_REMOVE;
+}
+
+
+/* What continues it may never come, and its VM is not served until then. */
+static void
+pvperfProcessOnStopped(gpointer opaque)
+{
+    pvperfProcess *process = opaque;
+
+    process->stopped = true;
+    pvperfProcessKill(process);
 }
 
 
@@ -139,6 +160,7 @@ pvperfProcessWatch(pvperfProcess *process,
     process->pidfd = pidfd;
     process->child = child;
     process->watch = g_unix_fd_add(pidfd, G_IO_IN, pvperfProcessOnEnd, process);
+    process->stopped_watch = pvperfStoppedWatch(pid, pidfd, child, pvperfProcessOnStopped, process);
 }
 
 

@@ -98,10 +98,11 @@ testNeverTwo(void)
 static void
 testBackoff(void)
 {
-    g_assert_cmpuint(pvperfBackendBackoff(1), ==, 250);
-    g_assert_cmpuint(pvperfBackendBackoff(2), ==, 500);
-    g_assert_cmpuint(pvperfBackendBackoff(8), ==, 30000);
+    g_assert_cmpuint(pvperfBackendBackoff(1), ==, 0);
+    g_assert_cmpuint(pvperfBackendBackoff(2), ==, 250);
+    g_assert_cmpuint(pvperfBackendBackoff(3), ==, 500);
     g_assert_cmpuint(pvperfBackendBackoff(9), ==, 30000);
+    g_assert_cmpuint(pvperfBackendBackoff(10), ==, 30000);
     g_assert_cmpuint(pvperfBackendBackoff(4000000000U), ==, 30000);
 }
 

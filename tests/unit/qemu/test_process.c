@@ -3,6 +3,7 @@
  * test_process.c: programs that end well, badly or not at all; adoption.
  */
 #include "../../../src/qemu/pvperf_process.h"
+#include "../../../src/qemu/pvperf_stopped.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -216,6 +217,63 @@ testAdopt(void)
 }
 
 
+/* One that is stopped serves nobody: it is replaced, whoever started it. */
+static void
+testStopped(gconstpointer opaque)
+{
+    bool adopted = opaque != NULL;
+    testProcess test;
+    g_autoptr(GError) error = NULL;
+    gint64 start;
+
+    testSetUp(&test, "exec sleep 60");
+    g_assert_true(pvperfProcessStart(test.process, test.program, 0, &error));
+    if (adopted) {
+        pvperfProcessFree(test.process);
+        test.process = pvperfProcessNew(test.dir, "uuid", &test.owner, testOnEnded, &test);
+        g_assert_true(pvperfProcessAdopt(test.process));
+    }
+    testRunFor(100);
+    g_assert_null(test.how);
+    start = g_get_monotonic_time();
+    g_assert_cmpint(kill(testReadPid(&test), SIGSTOP), ==, 0);
+    testRunUntil(testHasEnded, &test);
+    g_test_message("noticed and ended after %.1f ms", (g_get_monotonic_time() - start) / 1000.0);
+    g_assert_cmpstr(test.how, ==, "was stopped by a signal, and is killed for it");
+    testTearDown(&test);
+}
+
+
+/* More of them than one turn looks at. */
+static void
+testStoppedOfMany(void)
+{
+    enum { MANY = 3 * PVPERF_STOPPED_PER_TURN };
+    testProcess tests[MANY];
+    int i;
+
+    for (i = 0; i < MANY; i++) {
+        g_autoptr(GError) error = NULL;
+
+        testSetUp(&tests[i], "exec sleep 60");
+        g_assert_true(pvperfProcessStart(tests[i].process, tests[i].program, 0, &error));
+        pvperfProcessFree(tests[i].process);
+        tests[i].process = pvperfProcessNew(tests[i].dir, "uuid", &tests[i].owner, testOnEnded, &tests[i]);
+        g_assert_true(pvperfProcessAdopt(tests[i].process));
+    }
+    for (i = 0; i < MANY; i += 7) {
+        g_assert_cmpint(kill(testReadPid(&tests[i]), SIGSTOP), ==, 0);
+        testRunUntil(testHasEnded, &tests[i]);
+    }
+    for (i = 0; i < MANY; i++) {
+        g_assert_cmpint(!tests[i].how, ==, i % 7 != 0);
+        pvperfProcessKill(tests[i].process);
+        testRunUntil(testHasEnded, &tests[i]);
+        testTearDown(&tests[i]);
+    }
+}
+
+
 static bool
 testIsZombie(gpointer opaque)
 {
@@ -281,6 +339,9 @@ main(int argc,
     g_test_add_func("/process/no program", testNoProgram);
     g_test_add_func("/process/stop", testStop);
     g_test_add_func("/process/stop stubborn", testStopStubborn);
+    g_test_add_data_func("/process/stopped", NULL, testStopped);
+    g_test_add_data_func("/process/stopped/adopted", "", testStopped);
+    g_test_add_func("/process/stopped/of many", testStoppedOfMany);
     g_test_add_func("/process/adopt", testAdopt);
     g_test_add_func("/process/adopt stranger", testAdoptStranger);
     g_test_add_func("/process/adopt stale pid", testAdoptStalePid);
