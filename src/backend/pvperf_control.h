@@ -27,7 +27,8 @@
 
 typedef enum {
     /* daemon -> backend */
-    PVPERF_CONTROL_SETUP = 1,   /* once; fds: window, doorbell, pidfd of QEMU */
+    PVPERF_CONTROL_SETUP = 1,   /* once; fds: window, doorbell, pidfd of QEMU, and the file of
+                                 * statistics, if there is one */
     PVPERF_CONTROL_IRQS,        /* fds: eventfds of vectors first .. first + count - 1 */
     PVPERF_CONTROL_POLICY,      /* whole effective policy; the backend applies the difference */
     PVPERF_CONTROL_SESSION,     /* close all, start to serve under this nonce; 0: host down, serve nothing */
@@ -177,7 +178,7 @@ struct _pvperfControlEvents {
     pvperfControlRecord records[PVPERF_CONTROL_RECORDS_MAX]; /* count of them are sent */
 };
 
-/* Sums over the life of the backend; closed events are in them. */
+/* Sums since the VM started; closed events are in them. */
 typedef struct _pvperfControlTotal pvperfControlTotal;
 struct _pvperfControlTotal {
     uint64_t opened;            /* events opened, ever */
@@ -186,7 +187,7 @@ struct _pvperfControlTotal {
     uint64_t time_running;
 };
 
-/* Sampling, over the life of the backend. */
+/* Sampling, since the VM started. */
 typedef struct _pvperfControlSampling pvperfControlSampling;
 struct _pvperfControlSampling {
     uint64_t overflows;         /* taken on the host */
@@ -196,7 +197,7 @@ struct _pvperfControlSampling {
     uint64_t host_throttles;    /* times one was stopped by the host kernel's own limit */
 };
 
-/* Refusals of one reason, over the life of the backend: the last of them, and
+/* Refusals of one reason, since the VM started: the last of them, and
  * how many a daemon has been told of, by REFUSED or STATS, before this message:
  * one that is new goes on from there. */
 typedef struct _pvperfControlRefusal pvperfControlRefusal;
@@ -215,7 +216,7 @@ struct _pvperfControlRefused {
     pvperfControlHeader h;
     uint32_t reason;            /* enum pvperf_reason */
     uint32_t pad;
-    uint64_t total;             /* refusals of this reason, over the life of the backend */
+    uint64_t total;             /* refusals of this reason, since the VM started */
     pvperfControlRefusal last;
 };
 
@@ -237,6 +238,21 @@ struct _pvperfControlStats {
     uint64_t refusals[PVPERF_NR_REASONS];
     pvperfControlRefusal last_refusals[PVPERF_NR_REASONS];
     pvperfControlTotal totals[PVPERF_EVENTS_MAX]; /* by pvperfEventIndex */
+};
+
+/* What the file of statistics holds, which the daemon makes for each QEMU and a
+ * backend maps: whatever dies, the next backend goes on from these numbers. The
+ * counters in it are those of STATS and always up to date but for what runs, the
+ * rest as it was when STATS was last asked for. A backend may write anything
+ * into it: a reader takes nothing but numbers from it. */
+typedef struct _pvperfControlFile pvperfControlFile;
+struct _pvperfControlFile {
+    uint32_t version;           /* PVPERF_CONTROL_VERSION */
+    uint32_t size;              /* of this */
+    uint64_t qemu_start_time;   /* field 22 of /proc/PID/stat */
+    int32_t qemu_pid;
+    uint32_t pad;
+    pvperfControlStats stats;
 };
 
 _Static_assert(sizeof(pvperfControlEvents) <= PVPERF_CONTROL_MAX, "EVENTS fits a packet");

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -108,6 +109,25 @@ pvperfMessagesConnect(pvperfMessages *messages)
 }
 
 
+/* The counters of the file, or ones of its own if there is none that can be used. */
+static pvperfControlStats *
+pvperfMessagesStats(pvperfMessages *messages,
+                    int fd)
+{
+    pvperfControlFile *file = MAP_FAILED;
+    struct stat st;
+
+    if (fd < 0)
+        return &messages->stats;
+    if (fstat(fd, &st) == 0 && st.st_size == sizeof(*file))
+        file = mmap(NULL, sizeof(*file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (file != MAP_FAILED)
+        return &file->stats;
+    pvperfLog("file of statistics: it cannot be mapped; counting from 0");
+    return &messages->stats;
+}
+
+
 static bool
 pvperfMessagesSetup(pvperfMessages *messages,
                     pvperfReceived *received)
@@ -117,8 +137,8 @@ pvperfMessagesSetup(pvperfMessages *messages,
     const char *why = NULL;
     int ret;
 
-    if (messages->set_up || received->nfds != 3) {
-        pvperfLog("SETUP with %u fds, set up already: %s; 3 fds once are allowed",
+    if (messages->set_up || received->nfds < 3 || received->nfds > 4) {
+        pvperfLog("SETUP with %u fds, set up already: %s; 3 or 4 fds once are allowed",
                   received->nfds, messages->set_up ? "yes" : "no");
         return false;
     }
@@ -133,7 +153,8 @@ pvperfMessagesSetup(pvperfMessages *messages,
                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ret = messages->irq_fds == MAP_FAILED ? -ENOMEM :
         pvperfServeInit(&messages->backend, window, &pvperfHostperfReal,
-                        setup->classes_available);
+                        setup->classes_available,
+                        pvperfMessagesStats(messages, received->nfds == 4 ? received->fds[3] : -1));
     if (ret < 0) {
         pvperfLog("tables for %u vCPUs: %s", setup->nr_vcpus, strerror(-ret));
         return false;
@@ -149,6 +170,8 @@ pvperfMessagesSetup(pvperfMessages *messages,
     messages->window_fd = received->fds[0];
     messages->doorbell_fd = received->fds[1];
     messages->qemu_fd = received->fds[2];
+    if (received->nfds == 4)
+        close(received->fds[3]);
     received->nfds = 0;
     messages->set_up = true;
     return true;
@@ -260,7 +283,7 @@ static bool
 pvperfMessagesGetStats(pvperfMessages *messages,
                        pvperfReceived *received)
 {
-    pvperfControlStats *stats = &messages->backend.stats;
+    pvperfControlStats *stats = messages->backend.stats;
 
     pvperfReportStats(&messages->backend);
     stats->h.type = PVPERF_CONTROL_STATS;

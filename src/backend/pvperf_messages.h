@@ -26,6 +26,7 @@ struct _pvperfMessages {
     void *watch_opaque;
     uint64_t ring_bytes_max;    /* pvperfSampling.ring_bytes_max */
     pvperfBackend backend;
+    pvperfControlStats stats;   /* where there is no file */
     pvperfReport report;
     pvperfReceived received;
 };

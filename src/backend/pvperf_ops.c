@@ -82,7 +82,7 @@ pvperfOpsParseOpen(pvperfBackend *backend,
         subject->raw_config = attr.config;
     if (verdict.ret < 0)
         return verdict;
-    if (attr.sample_period && !(backend->stats.driver_features & 1U << PVPERF_F_SAMPLING))
+    if (attr.sample_period && !(backend->stats->driver_features & 1U << PVPERF_F_SAMPLING))
         return pvperfVerdictRefuse(-EOPNOTSUPP, PVPERF_REASON_UNSUPPORTED);
 
     opening->kind.event = subject->event;
@@ -201,9 +201,9 @@ pvperfOpsHello(pvperfBackend *backend,
         return pvperfVerdictRefuse(-EPROTONOSUPPORT, PVPERF_REASON_UNSUPPORTED);
 
     pvperfTableCloseAll(&backend->table);
-    backend->stats.driver_abi = frame->a0;
-    backend->stats.driver_features = frame->a1;
-    backend->stats.driver_version = frame->a2;
+    backend->stats->driver_abi = frame->a0;
+    backend->stats->driver_features = frame->a1;
+    backend->stats->driver_version = frame->a2;
     pvperfServeOpenChanged(backend);
     return PVPERF_GRANTED;
 }
@@ -354,7 +354,7 @@ pvperfOpsCheckFrame(pvperfBackend *backend,
     if (again)
         return PVPERF_GRANTED;
 
-    backend->stats.ops[op]++;
+    backend->stats->ops[op]++;
     if (!pvperfRateCharge(&backend->rate, backend->policy.requests_sec, backend->now, insist))
         return (pvperfVerdict) {
             .ret = -EAGAIN,

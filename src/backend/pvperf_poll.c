@@ -147,7 +147,7 @@ pvperfPollHandle(pvperfPoll *poll,
             }
             break;
         case PVPERF_FD_DOORBELL:
-            messages->backend.stats.kicks++;
+            messages->backend.stats->kicks++;
             doorbell = true;
             break;
         case PVPERF_FD_QEMU:
@@ -250,7 +250,7 @@ pvperfPollSleep(pvperfPoll *poll,
             poll->looked = now;
             return;
         }
-        backend->stats.sleeps++;
+        backend->stats->sleeps++;
         pvperfSamplingArm(&backend->table);
     }
 

@@ -128,7 +128,7 @@ pvperfReportStep(pvperfReport *report,
 void
 pvperfReportStats(pvperfBackend *backend)
 {
-    backend->stats.session = backend->session;
-    backend->stats.open = backend->table.open;
-    backend->stats.open_peak = backend->table.open_peak;
+    backend->stats->session = backend->session;
+    backend->stats->open = backend->table.open;
+    backend->stats->open_peak = backend->table.open_peak;
 }

@@ -43,7 +43,8 @@ int
 pvperfServeInit(pvperfBackend *backend,
                 pvperfWindow *window,
                 const pvperfHostperf *host,
-                uint32_t classes_available)
+                uint32_t classes_available,
+                pvperfControlStats *stats)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     int ret;
@@ -52,13 +53,20 @@ pvperfServeInit(pvperfBackend *backend,
     backend->window = window;
     backend->classes_available = classes_available;
     backend->line.classes_available = classes_available;
+    backend->stats = stats;
+    stats->session = 0;
+    stats->open = 0;
+    stats->driver_abi = 0;
+    stats->driver_version = 0;
+    stats->driver_features = 0;
 
-    ret = pvperfTableInit(&backend->table, window, host, backend->stats.totals);
+    ret = pvperfTableInit(&backend->table, window, host, stats->totals);
     if (ret < 0)
         return ret;
+    backend->table.open_peak = stats->open_peak;
     backend->table.sampling.policy = &backend->policy;
     backend->table.sampling.group = &backend->group;
-    backend->table.sampling.stats = &backend->stats.sampling;
+    backend->table.sampling.stats = &stats->sampling;
 
     backend->areas = mmap(NULL, pvperfServeAreaBytes(backend), PROT_READ | PROT_WRITE,
                           flags, -1, 0);
@@ -138,6 +146,7 @@ void
 pvperfServeOpenChanged(pvperfBackend *backend)
 {
     backend->line.open = backend->table.open;
+    backend->stats->open = backend->table.open;
     pvperfWindowWritePolicy(backend->window, &backend->line);
 }
 
@@ -149,13 +158,13 @@ pvperfServeTell(pvperfBackend *backend,
     pvperfControlRefused refused = {
         .h.type = PVPERF_CONTROL_REFUSED,
         .reason = reason,
-        .total = backend->stats.refusals[reason],
-        .last = backend->stats.last_refusals[reason],
+        .total = backend->stats->refusals[reason],
+        .last = backend->stats->last_refusals[reason],
     };
     bool told = backend->tell(backend->opaque, &refused);
 
     if (told)
-        backend->stats.last_refusals[reason].told = refused.total;
+        backend->stats->last_refusals[reason].told = refused.total;
     backend->tell_at[reason] = backend->now + (told ? PVPERF_TELL_NS : PVPERF_TELL_AGAIN_NS);
 }
 
@@ -166,7 +175,7 @@ pvperfServeTold(pvperfBackend *backend)
     uint32_t i;
 
     for (i = 0; i < PVPERF_NR_REASONS; i++)
-        backend->stats.last_refusals[i].told = backend->stats.refusals[i];
+        backend->stats->last_refusals[i].told = backend->stats->refusals[i];
 }
 
 
@@ -178,9 +187,9 @@ pvperfServeRefusal(pvperfBackend *backend,
                    const pvperfVerdict *verdict,
                    const pvperfSubject *subject)
 {
-    pvperfControlRefusal *last = &backend->stats.last_refusals[verdict->reason];
+    pvperfControlRefusal *last = &backend->stats->last_refusals[verdict->reason];
 
-    backend->stats.refusals[verdict->reason]++;
+    backend->stats->refusals[verdict->reason]++;
     last->event = subject->event;
     last->raw_config = subject->raw_config;
     last->limit = verdict->limit;
@@ -391,7 +400,7 @@ pvperfServeArea(pvperfBackend *backend,
         return pvperfServeNote(backend, area, submitted);
 
     if (submitted != area->submitted)
-        backend->stats.batches++;
+        backend->stats->batches++;
     area->submitted = submitted;
     pvperfServeFrames(backend, index, submitted);
     return true;

@@ -63,7 +63,7 @@ struct _pvperfBackend {
     pvperfRate rate;
     pvperfGroup group;
     struct pvperf_policy_line line;
-    pvperfControlStats stats;   /* counters; the rest is filled in when asked for */
+    pvperfControlStats *stats;  /* counters; the rest is filled in when asked for */
     pvperfArea *areas;          /* [nr_vcpus + 1] */
     uint64_t *heartbeats;       /* [workers] */
     uint32_t waiting;           /* areas that wait for the broker */
@@ -81,11 +81,13 @@ struct _pvperfBackend {
     void *opaque;
 };
 
-/* 0 or -errno. ask, tell and opaque are the caller's to fill in. */
+/* 0 or -errno. ask, tell and opaque are the caller's to fill in. @stats, which the
+ * caller owns, may hold what earlier backends of the VM counted: counters go on. */
 int pvperfServeInit(pvperfBackend *backend,
                     pvperfWindow *window,
                     const pvperfHostperf *host,
-                    uint32_t classes_available);
+                    uint32_t classes_available,
+                    pvperfControlStats *stats);
 void pvperfServeFree(pvperfBackend *backend);
 
 /* Closes everything; then serves under a new nonce, or nothing if it is 0. */

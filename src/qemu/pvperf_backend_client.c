@@ -178,7 +178,7 @@ static void
 pvperfBackendClientSetUp(pvperfBackendClient *client)
 {
     const pvperfPeer *peer = client->peer;
-    const int fds[] = { peer->window, peer->doorbell, peer->pidfd };
+    const int fds[] = { peer->window, peer->doorbell, peer->pidfd, client->stats_fd };
     pvperfControlSetup setup = {
         .window_size = peer->window_size,
         .nr_vcpus = peer->vectors,
@@ -187,7 +187,7 @@ pvperfBackendClientSetUp(pvperfBackendClient *client)
     unsigned int first;
 
     pvperfBackendClientSend(client, &setup.h, sizeof(setup), PVPERF_CONTROL_SETUP, 0,
-                            fds, G_N_ELEMENTS(fds));
+                            fds, client->stats_fd < 0 ? 3 : 4);
     for (first = 0; first < peer->vectors; first += PVPERF_CONTROL_FDS_MAX) {
         pvperfControlIrqs irqs = {
             .first = first,
@@ -307,6 +307,7 @@ pvperfBackendClientWatch(pvperfBackendClient *client)
 pvperfBackendClient *
 pvperfBackendClientNew(const char *path,
                        pvperfPeer *peer,
+                       int stats_fd,
                        const pvperfPolicy *policy,
                        uint32_t classes_available,
                        const pvperfBackendHandlers *handlers,
@@ -319,10 +320,13 @@ pvperfBackendClientNew(const char *path,
     if (fd < 0) {
         g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno),
                     "cannot connect to the backend's socket %s: %s", path, g_strerror(errno));
+        if (stats_fd >= 0)
+            close(stats_fd);
         return NULL;
     }
     client = g_new0(pvperfBackendClient, 1);
     client->fd = fd;
+    client->stats_fd = stats_fd;
     client->peer = pvperfPeerRef(peer);
     client->tids = g_new0(pid_t, peer->vectors);
     client->policy = *policy;
@@ -351,6 +355,8 @@ pvperfBackendClientFree(pvperfBackendClient *client)
     pvperfBackendClientDropQuestions(client);
     g_queue_free(client->questions);
     close(client->fd);
+    if (client->stats_fd >= 0)
+        close(client->stats_fd);
     pvperfPeerUnref(client->peer);
     g_free(client->tids);
     g_free(client->broken_why);

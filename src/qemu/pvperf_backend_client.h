@@ -46,9 +46,11 @@ struct _pvperfBackendHandlers {
                   gpointer opaque);
 };
 
-/* Connect to @path; @policy is kept up to date by pvperfBackendClientPolicy. */
+/* Connect to @path; @policy is kept up to date by pvperfBackendClientPolicy.
+ * @stats_fd (pvperfStatsFileOpen) becomes the client's, whatever happens. */
 pvperfBackendClient *pvperfBackendClientNew(const char *path,
                                             pvperfPeer *peer,
+                                            int stats_fd,
                                             const pvperfPolicy *policy,
                                             uint32_t classes_available,
                                             const pvperfBackendHandlers *handlers,
@@ -59,9 +61,6 @@ pvperfBackendClient *pvperfBackendClientNew(const char *path,
 void pvperfBackendClientFree(pvperfBackendClient *client);
 
 bool pvperfBackendClientReady(const pvperfBackendClient *client);
-
-/* Statistics as they were last answered. */
-const pvperfControlStats *pvperfBackendClientLastStats(const pvperfBackendClient *client);
 
 /* New limits; true if they were sent, which they are not if they are the old
  * ones or the backend is not set up yet (it gets them then). */

@@ -12,6 +12,7 @@
 
 struct _pvperfBackendClient {
     int fd;
+    int stats_fd;               /* for SETUP; -1: none */
     guint source;               /* 0 while it has a pause */
     pvperfShare share;          /* of the daemon's time */
     guint pause_timer;

@@ -16,6 +16,7 @@
 #include <gio/gio.h>
 
 #include "pvperf_broker.h"
+#include "pvperf_stats_file.h"
 
 #define PVPERF_ANSWER_TIMEOUT_MS 1000
 /* of one answer, whatever a backend claims: 14 MiB, 2048 events on 128 vCPUs */
@@ -149,13 +150,6 @@ pvperfBackendClientQueryStats(pvperfBackendClient *client,
 }
 
 
-const pvperfControlStats *
-pvperfBackendClientLastStats(const pvperfBackendClient *client)
-{
-    return &client->stats;
-}
-
-
 /* ---- answers ---- */
 
 static bool
@@ -193,19 +187,12 @@ pvperfBackendOnEvents(pvperfBackendClient *client,
 
 
 static bool
-pvperfBackendRefusalIsSound(const pvperfControlRefusal *refusal)
-{
-    return refusal->event == PVPERF_EVENT_NONE || pvperfEventGet(refusal->event);
-}
-
-
-static bool
 pvperfBackendOnRefused(pvperfBackendClient *client,
                        const pvperfControlRefused *msg,
                        size_t size)
 {
     if (size != sizeof(*msg) || msg->reason == PVPERF_REASON_NONE ||
-        msg->reason >= PVPERF_NR_REASONS || !pvperfBackendRefusalIsSound(&msg->last))
+        msg->reason >= PVPERF_NR_REASONS || !pvperfRefusalIsSound(&msg->last))
         return false;
     client->handlers.refused(msg, client->opaque);
     return true;
@@ -218,14 +205,9 @@ pvperfBackendOnStats(pvperfBackendClient *client,
                      size_t size)
 {
     pvperfBackendQuestion *question;
-    uint32_t i;
 
-    if (size != sizeof(*msg))
+    if (size != sizeof(*msg) || !pvperfStatsAreSound(msg))
         return false;
-    for (i = 0; i < PVPERF_NR_REASONS; i++) {
-        if (!pvperfBackendRefusalIsSound(&msg->last_refusals[i]))
-            return false;
-    }
     client->stats = *msg;
     client->handlers.stats(&client->stats, client->opaque);
     question = pvperfBackendQuestionFind(client, msg->h.cookie);

@@ -45,6 +45,7 @@ struct _pvperfDBusGather {
 typedef struct _pvperfDBusQuestion pvperfDBusQuestion;
 struct _pvperfDBusQuestion {
     pvperfDBusGather *gather;
+    pvperfDomain *dom;          /* outlives its backend's client, which answers */
     pvperfDomainView *view;
 };
 
@@ -99,7 +100,8 @@ pvperfDBusOnStats(const pvperfControlStats *stats,
 {
     pvperfDBusQuestion *question = opaque;
 
-    question->view->stats = *stats;
+    if (fresh || !pvperfDomainStoredStats(question->dom, &question->view->stats))
+        question->view->stats = *stats;
     question->view->fresh = fresh;
     pvperfDBusGatherUnref(question->gather);
     g_free(question);
@@ -128,10 +130,14 @@ pvperfDBusGatherAdd(pvperfDBusGather *gather,
     pvperfDBusQuestion *question;
 
     g_ptr_array_add(gather->views, view);
-    if (!view->serves)
+    if (!view->serves) {
+        pvperfDomainStoredStats(dom, &view->stats);
+        view->stats.open = 0;
         return;
+    }
     question = g_new0(pvperfDBusQuestion, 1);
     question->gather = gather;
+    question->dom = dom;
     question->view = view;
     gather->pending++;
     pvperfBackendClientQueryStats(dom->client, pvperfDBusOnStats, question);
@@ -164,16 +170,27 @@ pvperfDBusFind(pvperfDBus *dbus,
 }
 
 
-/* The same for one that has a backend. */
+/* One that has a backend, or had one since its QEMU started. */
+static bool
+pvperfDBusHasStats(const pvperfDomain *dom)
+{
+    pvperfControlStats stats;
+
+    return pvperfDBusServes(dom) || pvperfDomainStoredStats(dom, &stats);
+}
+
+
+/* The same for one that @can do what is asked for. */
 static pvperfDomain *
-pvperfDBusFindServed(pvperfDBus *dbus,
-                     GDBusMethodInvocation *invocation,
-                     const char *uuid)
+pvperfDBusFindRunning(pvperfDBus *dbus,
+                      GDBusMethodInvocation *invocation,
+                      const char *uuid,
+                      bool (*can)(const pvperfDomain *dom))
 {
     pvperfDomain *dom = pvperfDBusFind(dbus, invocation, uuid);
     g_autofree char *message = NULL;
 
-    if (!dom || pvperfDBusServes(dom))
+    if (!dom || can(dom))
         return dom;
     message = g_strdup_printf("nothing counts for domain '%s' now: %s%s%s", pvperfDomainName(dom),
                               dom->reading->active ? pvperfDomainStateName(dom->state) : "it is not running",
@@ -212,7 +229,7 @@ pvperfDBusGetStats(pvperfDBus *dbus,
     g_variant_get(args, "(^a&s)", &uuids);
     domains = uuids[0] ? g_ptr_array_new() : pvperfDriverDomains(dbus->driver);
     for (i = 0; uuids[i]; i++) {
-        pvperfDomain *dom = pvperfDBusFindServed(dbus, invocation, uuids[i]);
+        pvperfDomain *dom = pvperfDBusFindRunning(dbus, invocation, uuids[i], pvperfDBusHasStats);
 
         if (!dom)
             return;
@@ -221,7 +238,7 @@ pvperfDBusGetStats(pvperfDBus *dbus,
 
     gather = pvperfDBusGatherNew(invocation, pvperfDBusFormatStats);
     for (i = 0; i < domains->len; i++) {
-        if (pvperfDBusServes(g_ptr_array_index(domains, i)))
+        if (pvperfDBusHasStats(g_ptr_array_index(domains, i)))
             pvperfDBusGatherAdd(gather, g_ptr_array_index(domains, i));
     }
     pvperfDBusGatherUnref(gather);
@@ -260,7 +277,7 @@ pvperfDBusGetEvents(pvperfDBus *dbus,
     pvperfDomain *dom;
 
     g_variant_get(args, "(&s)", &uuid);
-    dom = pvperfDBusFindServed(dbus, invocation, uuid);
+    dom = pvperfDBusFindRunning(dbus, invocation, uuid, pvperfDBusServes);
     if (dom)
         pvperfBackendClientQueryEvents(dom->client, pvperfDBusOnEvents, invocation);
 }

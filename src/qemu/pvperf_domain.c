@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "pvperf_domain_priv.h"
+#include "pvperf_stats_file.h"
 
 /* libvirt tells that a domain stopped this long after its connection closed,
  * at most; until then nothing is said of a connection that is missing */
@@ -395,6 +396,7 @@ pvperfDomainSetPeer(pvperfDomain *dom,
     g_clear_handle_id(&dom->ended, g_source_remove);
     if (dom->peer) {
         g_clear_pointer(&dom->peer, pvperfPeerUnref);
+        pvperfStatsFileRemove(dom->host->config->backend_dir, dom->uuid);
         dom->ended = g_timeout_add(PVPERF_ENDED_MS, pvperfDomainNotEnded, dom);
         pvperfDomainUpdate(dom);
     }

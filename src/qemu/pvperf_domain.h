@@ -107,6 +107,11 @@ const char *pvperfDomainName(const pvperfDomain *dom);
 /* What is in force, NULL if nothing is. */
 const pvperfPolicy *pvperfDomainPolicy(const pvperfDomain *dom);
 
+/* What it counted since its QEMU started, as it was when its backend was last
+ * asked, or ended; false if it is not running or never had a backend. */
+bool pvperfDomainStoredStats(const pvperfDomain *dom,
+                             pvperfControlStats *stats);
+
 /* The element that counts: the live one of an active domain, else the
  * persistent one; NULL if none is valid. */
 const pvperfDomainDef *pvperfDomainElement(const pvperfDomain *dom);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "pvperf_identity.h"
+#include "pvperf_stats_file.h"
 
 /* A failure is forgiven for each of these that the next backend served: one that
  * fails now and then is replaced at once, one that cannot serve ever more rarely. */
@@ -130,13 +131,39 @@ static const pvperfBackendHandlers backendHandlers = {
 
 /* ---- actions ---- */
 
+static pvperfProcessOwner
+pvperfDomainOwner(const pvperfDomain *dom)
+{
+    return (pvperfProcessOwner) { dom->peer->pid, dom->peer->start_time };
+}
+
+
+bool
+pvperfDomainStoredStats(const pvperfDomain *dom,
+                        pvperfControlStats *stats)
+{
+    pvperfProcessOwner owner;
+
+    if (!dom->peer)
+        return false;
+    owner = pvperfDomainOwner(dom);
+    return pvperfStatsFileRead(dom->host->config->backend_dir, dom->uuid, &owner, stats);
+}
+
+
 static bool
 pvperfDomainConnect(pvperfDomain *dom)
 {
+    const pvperfProcessOwner owner = pvperfDomainOwner(dom);
     g_autoptr(GError) error = NULL;
+    int stats_fd = pvperfStatsFileOpen(dom->host->config->backend_dir, dom->uuid, &owner, &error);
 
+    if (stats_fd < 0) {
+        g_warning("domain %s: its totals end with its backend: %s", pvperfDomainName(dom), error->message);
+        g_clear_error(&error);
+    }
     pvperfAuditBegin(dom->audit);
-    dom->client = pvperfBackendClientNew(pvperfProcessSocket(dom->process), dom->peer,
+    dom->client = pvperfBackendClientNew(pvperfProcessSocket(dom->process), dom->peer, stats_fd,
                                          &dom->effective.policy, dom->host->classes_available,
                                          &backendHandlers, dom, &error);
     if (!dom->client)
@@ -149,10 +176,7 @@ static void
 pvperfDomainStart(pvperfDomain *dom)
 {
     const pvperfConfig *config = dom->host->config;
-    const pvperfProcessOwner owner = {
-        .pid = dom->peer->pid,
-        .start_time = dom->peer->start_time,
-    };
+    const pvperfProcessOwner owner = pvperfDomainOwner(dom);
     g_autoptr(GError) error = NULL;
 
     dom->started = g_get_monotonic_time();

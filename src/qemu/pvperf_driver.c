@@ -260,6 +260,7 @@ pvperfDriverDropOthers(pvperfDriver *driver,
     for (i = 0; i < readings->len; i++)
         g_hash_table_add(known, ((pvperfReading *)g_ptr_array_index(readings, i))->uuid);
     pvperfRecordPrune(driver->config->state_dir, known);
+    pvperfProcessPrune(driver->config->backend_dir, known);
 
     g_hash_table_iter_init(&iter, driver->domains);
     while (g_hash_table_iter_next(&iter, &uuid, NULL)) {

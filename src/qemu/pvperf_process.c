@@ -306,3 +306,40 @@ pvperfProcessStop(pvperfProcess *process)
     syscall(SYS_pidfd_send_signal, process->pidfd, SIGTERM, NULL, 0);
     process->timer = g_timeout_add(PVPERF_STOP_MS, pvperfProcessTooLong, process);
 }
+
+
+/* ---- what is left of earlier ones ---- */
+
+static bool
+pvperfProcessLives(const char *dir,
+                   const char *uuid)
+{
+    const pvperfProcessOwner nobody = { 0, 0 };
+    g_autoptr(pvperfProcess) process = pvperfProcessNew(dir, uuid, &nobody, NULL, NULL);
+    pvperfProcessOwner owner;
+    uint64_t start_time;
+    pid_t pid;
+
+    return pvperfProcessReadFile(process, &pid, &start_time, &owner) &&
+        pvperfIdentityStartTime("/proc", pid) == start_time;
+}
+
+
+void
+pvperfProcessPrune(const char *dir,
+                   GHashTable *known)
+{
+    g_autoptr(GDir) handle = g_dir_open(dir, 0, NULL);
+    g_autoptr(GPtrArray) left = g_ptr_array_new_with_free_func(g_free);
+    const char *file;
+    guint i;
+
+    while (handle && (file = g_dir_read_name(handle))) {
+        g_autofree char *uuid = g_strndup(file, strcspn(file, "."));
+
+        if (!g_hash_table_contains(known, uuid) && !pvperfProcessLives(dir, uuid))
+            g_ptr_array_add(left, g_build_filename(dir, file, NULL));
+    }
+    for (i = 0; i < left->len; i++)
+        unlink(g_ptr_array_index(left, i));
+}

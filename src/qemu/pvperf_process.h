@@ -65,3 +65,8 @@ void pvperfProcessStop(pvperfProcess *process);
 
 /* Kill it now (it broke the protocol); `ended` follows. */
 void pvperfProcessKill(pvperfProcess *process);
+
+/* Remove what stands in @dir, of whatever kind, for domains that are not among
+ * the uuids in @known and have no backend that lives. */
+void pvperfProcessPrune(const char *dir,
+                        GHashTable *known);

@@ -272,7 +272,7 @@ startVm(benchVm *vm,
                                        syscall(SYS_pidfd_open, vm->qemu, 0) });
     while (vm->peer->nirqs < nr_vcpus)
         vm->peer->irqs[vm->peer->nirqs++] = eventfd(0, EFD_CLOEXEC);
-    vm->client = pvperfBackendClientNew(path, vm->peer, &policy, 1U << PVPERF_CLASS_VCPU, &handlers, NULL, &error);
+    vm->client = pvperfBackendClientNew(path, vm->peer, -1, &policy, 1U << PVPERF_CLASS_VCPU, &handlers, NULL, &error);
     if (!vm->client)
         errx(99, "%s", error->message);
     g_unlink(path);

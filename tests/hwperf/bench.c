@@ -60,7 +60,7 @@ hwBenchInit(void)
     window = pvperfWindowMap(hw.guest.window_fd, hw.guest.size, 1, &why);
     if (!window)
         err(99, "window: %s", why);
-    if (pvperfServeInit(&hw.backend, window, &pvperfHostperfReal, (1U << PVPERF_NR_CLASSES) - 1) < 0)
+    if (pvperfServeInit(&hw.backend, window, &pvperfHostperfReal, (1U << PVPERF_NR_CLASSES) - 1, &hw.stats) < 0)
         errx(99, "backend");
     hw.backend.ask = hwBenchAsk;
     hw.backend.tell = hwBenchTell;

@@ -20,6 +20,7 @@ typedef struct _hwBench hwBench;
 struct _hwBench {
     fakeGuest guest;
     pvperfBackend backend;
+    pvperfControlStats stats;
     pvperfPolicy policy;        /* the broker's; hwBenchPolicy() makes it the backend's, too */
     int irq_fd;                 /* + 1 */
     int pidfd;

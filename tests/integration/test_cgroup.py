@@ -270,10 +270,12 @@ def backend_killed(host, guest):
 
 @step
 def backend_stuck(host, guest):
-    """It lives on in the VM's groups for longer than libvirt tries to remove them."""
+    """It lives on in the VM's groups for longer than libvirt tries to remove them, and nobody looks."""
     os.kill(backend(host), signal.SIGSTOP)
+    host.daemon.signal(signal.SIGSTOP)
     guest.destroy()
     check(groups(), "libvirt removed the groups of a living process")
+    host.daemon.signal(signal.SIGCONT)
     no_groups()
     restart(host, guest)
 

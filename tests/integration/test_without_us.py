@@ -94,15 +94,17 @@ def backend_killed(host, guest):
 
 @step
 def backend_stopped(host, guest):
-    """The guest goes on, without the lost intervals, and does not make them up."""
+    """The guest goes on, without the lost intervals, and does not make them up; with a daemon it is replaced."""
     (pid,) = host.backends()
     background(guest, 2000)
+    host.daemon.signal(signal.SIGSTOP)
     os.kill(pid, signal.SIGSTOP)
     begin = time.monotonic()
     guest.run("work hop 5 20", timeout=30)
     took = time.monotonic() - begin
     time.sleep(1)
-    os.kill(pid, signal.SIGCONT)
+    host.daemon.signal(signal.SIGCONT)
+    wait_for(lambda: [other for other in host.backends() if other != pid], "another backend")
     check(took < 10, "200 ms of work took %.1f s with a stopped backend", took)
     value, percent = background_count(guest)
     print("     %s at %s %%" % (value, percent), flush=True)

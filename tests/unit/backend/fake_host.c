@@ -351,7 +351,7 @@ fakeBenchInit(uint32_t nr_vcpus)
     if (!window)
         err(99, "window: %s", why);
     if (pvperfServeInit(&bench.backend, window, &fakeHostperf,
-                        (1U << PVPERF_NR_CLASSES) - 1 - (1U << PVPERF_CLASS_BRANCH)) < 0)
+                        (1U << PVPERF_NR_CLASSES) - 1 - (1U << PVPERF_CLASS_BRANCH), &bench.stats) < 0)
         errx(99, "backend");
     bench.backend.ask = fakeBenchAsk;
     bench.backend.tell = fakeBenchTell;

@@ -44,6 +44,7 @@ typedef struct _fakeBench fakeBench;
 struct _fakeBench {
     fakeGuest guest;
     pvperfBackend backend;
+    pvperfControlStats stats;
     uint64_t now;
     fakePerf perf[FAKE_FDS + FAKE_RINGS];
     int end;                    /* no event was ever open from here on; rings are elsewhere */

@@ -52,9 +52,9 @@ endDefault(void)
     int reason;
 
     for (reason = 0; reason < PVPERF_NR_REASONS; reason++)
-        g_assert_cmpuint(bench.backend.stats.refusals[reason], ==, 0);
-    g_assert_cmpuint(bench.backend.stats.sampling.throttles, ==, 0);
-    g_assert_cmpuint(bench.backend.stats.sampling.throttled_ns, ==, 0);
+        g_assert_cmpuint(bench.backend.stats->refusals[reason], ==, 0);
+    g_assert_cmpuint(bench.backend.stats->sampling.throttles, ==, 0);
+    g_assert_cmpuint(bench.backend.stats->sampling.throttled_ns, ==, 0);
     fakeBenchFree();
 }
 
@@ -237,7 +237,7 @@ sample(const char *event,
         g_assert_cmpuint(slot(0, vcpu).throttles, ==, 0);
         g_assert_cmpuint(slot(0, vcpu).time_lost, ==, 0);
     }
-    g_assert_cmpuint(bench.backend.stats.sampling.overflows, ==, sent * vcpus);
+    g_assert_cmpuint(bench.backend.stats->sampling.overflows, ==, sent * vcpus);
 }
 
 

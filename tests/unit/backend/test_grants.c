@@ -41,7 +41,7 @@ testUnlimited(void)
                 total++;
         }
         fakeBenchServe();
-        g_assert_cmpuint(bench.backend.stats.sampling.overflows, ==, total);
+        g_assert_cmpuint(bench.backend.stats->sampling.overflows, ==, total);
     }
     g_assert_cmpuint(total, >=, 100 * 64);
     fakeBenchFree();
@@ -128,7 +128,7 @@ testBudgetHolds(void)
         bench.now += MS;
     }
     g_assert_cmpuint(total, >=, 5000);
-    g_assert_cmpuint(bench.backend.stats.sampling.overflows, ==, total);
+    g_assert_cmpuint(bench.backend.stats->sampling.overflows, ==, total);
     fakeBenchFree();
 }
 
@@ -174,7 +174,7 @@ testLeaderThrottled(void)
     fakeBenchServe();
     g_assert_cmpuint(slot(1, 0).throttles, ==, 1);
     g_assert_cmpuint(slot(2, 0).throttles, ==, 0);
-    g_assert_cmpuint(bench.backend.stats.sampling.throttles, ==, 1);
+    g_assert_cmpuint(bench.backend.stats->sampling.throttles, ==, 1);
     g_assert_cmpuint(sampling()->throttled, ==, 1);
     g_assert_false(overflow(1, 0));
 
@@ -184,7 +184,7 @@ testLeaderThrottled(void)
     assertTimes(1, 310 * MS, 300 * MS);
     assertTimes(2, 310 * MS, 300 * MS);
     g_assert_cmpuint(slot(2, 0).count, ==, 10);
-    g_assert_cmpuint(bench.backend.stats.sampling.throttled_ns, ==, 300 * MS);
+    g_assert_cmpuint(bench.backend.stats->sampling.throttled_ns, ==, 300 * MS);
 
     /* A second after the sample there is another one. */
     fakeBenchRun(0, 700 * MS, 700 * MS, 1000);
@@ -199,8 +199,8 @@ testLeaderThrottled(void)
     assertTimes(2, 1015 * MS, 1000 * MS);
     g_assert_cmpuint(slot(1, 0).count, ==, 15);
     g_assert_cmpuint(slot(2, 0).count, ==, 15);
-    g_assert_cmpuint(bench.backend.stats.sampling.throttled_ns, ==, 1000 * MS);
-    g_assert_cmpuint(bench.backend.stats.totals[pvperfEventFromName("vcpu-clock")].time_running, ==, 30 * MS);
+    g_assert_cmpuint(bench.backend.stats->sampling.throttled_ns, ==, 1000 * MS);
+    g_assert_cmpuint(bench.backend.stats->totals[pvperfEventFromName("vcpu-clock")].time_running, ==, 30 * MS);
     fakeBenchFree();
 }
 
@@ -234,7 +234,7 @@ testSiblingThrottled(void)
     assertTimes(2, 1015 * MS, 1000 * MS);
     g_assert_cmpuint(slot(1, 0).count, ==, 1015);
     g_assert_cmpuint(slot(2, 0).count, ==, 15);
-    g_assert_cmpuint(bench.backend.stats.totals[pvperfEventFromName("vcpu-clock")].time_running, ==,
+    g_assert_cmpuint(bench.backend.stats->totals[pvperfEventFromName("vcpu-clock")].time_running, ==,
                      1030 * MS);
     fakeBenchFree();
 }

@@ -228,13 +228,13 @@ testLimitAgain(void)
     call(0, ENABLE, 1);
     setRate(0);
     drain(1, 100000);
-    g_assert_cmpuint(bench.backend.stats.sampling.overflows, ==, 100000);
+    g_assert_cmpuint(bench.backend.stats->sampling.overflows, ==, 100000);
     setRate(1000);
     g_assert_cmpuint(nextSample(1), <=, SECOND / 5);
     /* With what the kernel was told before used up, the limit holds. */
     drain(1, UINT32_MAX);
     g_assert_cmpuint(nextSample(1), <=, SECOND / 5);
-    g_assert_cmpuint(bench.backend.stats.sampling.overflows, <=, 100000 + 64 + 101 + 400);
+    g_assert_cmpuint(bench.backend.stats->sampling.overflows, <=, 100000 + 64 + 101 + 400);
     fakeBenchFree();
 }
 
@@ -247,7 +247,7 @@ testLowerLimit(void)
     openClock(1, -1);
     call(0, ENABLE, 1);
     drain(1, UINT32_MAX);
-    g_assert_cmpuint(bench.backend.stats.sampling.overflows, ==, 100001);
+    g_assert_cmpuint(bench.backend.stats->sampling.overflows, ==, 100001);
     g_assert_cmpuint(sampling()->throttled, ==, 1);
     setRate(100);
     g_assert_cmpuint(nextSample(1), <=, SECOND);

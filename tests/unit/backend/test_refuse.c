@@ -222,7 +222,7 @@ testMax(void)
     g_assert_cmpuint(line->refusals, ==, 1);
     g_assert_cmpuint(line->last_refusal, ==, PVPERF_REASON_MAX);
     g_assert_cmpuint(line->last_refusal_limit, ==, 2);
-    g_assert_cmpuint(bench.backend.stats.refusals[PVPERF_REASON_MAX], ==, 1);
+    g_assert_cmpuint(bench.backend.stats->refusals[PVPERF_REASON_MAX], ==, 1);
 
     g_assert_cmpint(fakeBenchCall(control(), CLOSE, 1).ret, ==, 0);
     g_assert_cmpint(fakeBenchOpenClock(3, 3, -1).ret, ==, 0);

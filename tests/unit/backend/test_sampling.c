@@ -77,7 +77,7 @@ testPeriods(void)
     overflowBy(1, 0, 2);
     call(0, DISABLE, 1);
     assertOverflows(1, 0, 303, sum + 14);
-    g_assert_cmpuint(bench.backend.stats.sampling.overflows, ==, 304);
+    g_assert_cmpuint(bench.backend.stats->sampling.overflows, ==, 304);
     fakeBenchFree();
 }
 
@@ -232,7 +232,7 @@ testOtherRecords(void)
     fakeBenchRecord(fd, PERF_RECORD_SAMPLE, GUEST_USER, NULL, 0);
     fakeBenchRecord(fd, PERF_RECORD_LOST, 0, lost, 2);
     fakeBenchServe();
-    g_assert_cmpuint(bench.backend.stats.sampling.overflows, ==, 0);
+    g_assert_cmpuint(bench.backend.stats->sampling.overflows, ==, 0);
     assertOverflows(1, 0, 0, 0);
     g_assert_cmpuint(bench.nmis[0], ==, 0);
 
@@ -241,8 +241,8 @@ testOtherRecords(void)
     fakeBenchRecord(fd, PERF_RECORD_UNTHROTTLE, 0, stopped, 3);
     fakeBenchServe();
     g_assert_cmpuint(slot(1, 0).throttles, ==, 1);
-    g_assert_cmpuint(bench.backend.stats.sampling.host_throttles, ==, 1);
-    g_assert_cmpuint(bench.backend.stats.sampling.throttles, ==, 0);
+    g_assert_cmpuint(bench.backend.stats->sampling.host_throttles, ==, 1);
+    g_assert_cmpuint(bench.backend.stats->sampling.throttles, ==, 0);
     g_assert_cmpuint(bench.nmis[0], ==, 0);
 
     /* A record of an event that is not enabled is nobody's. */
@@ -335,7 +335,7 @@ testOneNmi(void)
     assertNmis(0, 0);
     overflowBy(1, 0, PERIOD);
     assertNmis(0, 1);
-    g_assert_cmpuint(bench.backend.stats.sampling.nmis, ==, 3);
+    g_assert_cmpuint(bench.backend.stats->sampling.nmis, ==, 3);
     fakeBenchFree();
 }
 
@@ -457,7 +457,7 @@ testSessions(void)
         else
             pvperfServeSession(&bench.backend, bench.guest.session = 0xfee2);
         assertNothingLeft();
-        g_assert_cmpuint(bench.backend.stats.sampling.overflows, ==, 3);
+        g_assert_cmpuint(bench.backend.stats->sampling.overflows, ==, 3);
         if (end < 2) {
             assertOverflows(1, 0, 1, PERIOD);
             assertOverflows(1, 1, 1, PERIOD);

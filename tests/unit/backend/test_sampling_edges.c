@@ -145,7 +145,7 @@ testBothThrottled(void)
 static void
 testThrottledWhileOff(void)
 {
-    const pvperfControlTotal *total = &bench.backend.stats.totals[pvperfEventFromName("vcpu-clock")];
+    const pvperfControlTotal *total = &bench.backend.stats->totals[pvperfEventFromName("vcpu-clock")];
 
     begin(1, 1);
     openCounter(1, -1);
@@ -175,7 +175,7 @@ testThrottledWhileOff(void)
 static void
 testRowUsedBefore(void)
 {
-    const pvperfControlTotal *total = &bench.backend.stats.totals[pvperfEventFromName("vcpu-clock")];
+    const pvperfControlTotal *total = &bench.backend.stats->totals[pvperfEventFromName("vcpu-clock")];
 
     begin(1, 1);
     openInstructions(2);

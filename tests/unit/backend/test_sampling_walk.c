@@ -75,7 +75,7 @@ checkSlot(uint32_t id,
     g_assert_cmpuint(is.time_lost, <=, is.time_enabled);
     g_assert_cmpuint(is.time_enabled, <=, bench.now);
     g_assert_cmpuint(is.overflows, <=, written);
-    g_assert_cmpuint(is.throttles, <=, bench.backend.stats.sampling.throttles);
+    g_assert_cmpuint(is.throttles, <=, bench.backend.stats->sampling.throttles);
     /* Every vCPU ran in each interval. */
     g_assert_cmpuint(is.state, !=, PVPERF_SLOT_REFUSED);
     if (!isClock(id))
@@ -119,7 +119,7 @@ static void
 checkAll(void)
 {
     const pvperfTable *table = &bench.backend.table;
-    const pvperfControlTotal *totals = bench.backend.stats.totals;
+    const pvperfControlTotal *totals = bench.backend.stats->totals;
     uint64_t granted = 0;
     uint64_t overflows = 0;
     uint32_t throttled = 0;
@@ -141,10 +141,10 @@ checkAll(void)
         throttled += cell->sampler->throttled != 0;
     }
     g_assert_cmpuint(overflows, ==, written);
-    g_assert_cmpuint(bench.backend.stats.sampling.overflows, ==, written);
+    g_assert_cmpuint(bench.backend.stats->sampling.overflows, ==, written);
     g_assert_cmpuint(sampling()->granted, ==, granted);
     g_assert_cmpuint(sampling()->throttled, ==, throttled);
-    g_assert_cmpuint(bench.backend.stats.sampling.throttled_ns, <=, bench.now * IDS * VCPUS);
+    g_assert_cmpuint(bench.backend.stats->sampling.throttled_ns, <=, bench.now * IDS * VCPUS);
     for (id = 0; id < PVPERF_EVENTS_MAX; id++)
         g_assert_cmpuint(totals[id].time_running, <=, totals[id].time_enabled);
 }
@@ -256,15 +256,15 @@ testWalk(gconstpointer opaque)
     for (i = 0; i < STEPS; i++)
         step();
     g_test_message("%" G_GUINT64_FORMAT " overflows, throttled %" G_GUINT64_FORMAT " times", written,
-                   bench.backend.stats.sampling.throttles);
+                   bench.backend.stats->sampling.throttles);
     g_assert_cmpuint(written, >, 1000);
     if (opaque)
-        g_assert_cmpuint(bench.backend.stats.sampling.throttles, >, 20);
+        g_assert_cmpuint(bench.backend.stats->sampling.throttles, >, 20);
     pvperfServeSession(&bench.backend, 0);
     g_assert_cmpuint(sampling()->granted, ==, 0);
     g_assert_cmpuint(sampling()->throttled, ==, 0);
     g_assert_cmpuint(sampling()->nactive, ==, 0);
-    g_assert_cmpuint(bench.backend.stats.sampling.overflows, ==, written);
+    g_assert_cmpuint(bench.backend.stats->sampling.overflows, ==, written);
     fakeBenchFree();
     g_rand_free(dice);
 }

@@ -135,7 +135,7 @@ testMovesOverVcpus(void)
     g_assert_cmpuint(sum, ==, 39 * 40 / 2);
     g_assert_cmpuint(bench.requests, ==, 4);
     call(control(), CLOSE, 1);
-    g_assert_cmpuint(bench.backend.stats.totals[pvperfEventFromName("vcpu-clock")].count, ==, sum);
+    g_assert_cmpuint(bench.backend.stats->totals[pvperfEventFromName("vcpu-clock")].count, ==, sum);
     fakeBenchFree();
 }
 
@@ -459,7 +459,7 @@ testHello(void)
     g_assert_cmpint(fakeBenchFrame(0, hello).ret, ==, -EINVAL);
     g_assert_cmpint(fakeBenchFrame(control(), hello).ret, ==, 0);
     g_assert_cmpuint(bench.backend.table.open, ==, 0);
-    g_assert_cmpuint(bench.backend.stats.driver_version, ==, 0x102);
+    g_assert_cmpuint(bench.backend.stats->driver_version, ==, 0x102);
     g_assert_cmpuint(fakeGuestHeader(&bench.guest)->policy.open, ==, 0);
     hello.a0 = (PVPERF_VERSION_MAJOR + 1) << 16;
     g_assert_cmpint(fakeBenchFrame(control(), hello).ret, ==, -EPROTONOSUPPORT);
@@ -479,13 +479,13 @@ testSubmittedJumps(void)
     fakeBenchOpenClock(1, 0, -1);
     area = fakeGuestArea(&bench.guest, 0);
     for (i = 0; i < G_N_ELEMENTS(jumps); i++) {
-        uint64_t before = bench.backend.stats.refusals[PVPERF_REASON_MALFORMED];
+        uint64_t before = bench.backend.stats->refusals[PVPERF_REASON_MALFORMED];
 
         bench.guest.submitted[0] += jumps[i];
         fakeGuestPublish(&bench.guest, 0);
         fakeBenchServe();
         g_assert_cmpuint(area->complete.completed, ==, bench.guest.submitted[0]);
-        g_assert_cmpuint(bench.backend.stats.refusals[PVPERF_REASON_MALFORMED], ==, before + 1);
+        g_assert_cmpuint(bench.backend.stats->refusals[PVPERF_REASON_MALFORMED], ==, before + 1);
         call(0, ENABLE, 1);
         call(0, DISABLE, 1);
     }

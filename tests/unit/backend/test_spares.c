@@ -80,8 +80,8 @@ testCountsFromZero(void)
     assertSlot(1, 1, 4, 40);
     g_assert_cmpuint(bench.requests, ==, 2);
     g_assert_cmpuint(bench.backend.table.open, ==, 1);
-    g_assert_cmpuint(bench.backend.stats.totals[pvperfEventFromName("vcpu-clock")].count, ==, 89);
-    g_assert_cmpuint(bench.backend.stats.totals[pvperfEventFromName("vcpu-clock")].opened, ==, 2);
+    g_assert_cmpuint(bench.backend.stats->totals[pvperfEventFromName("vcpu-clock")].count, ==, 89);
+    g_assert_cmpuint(bench.backend.stats->totals[pvperfEventFromName("vcpu-clock")].opened, ==, 2);
     fakeBenchFree();
 }
 

@@ -21,12 +21,12 @@ assertLast(enum pvperf_reason reason,
            uint64_t raw_config,
            uint64_t limit)
 {
-    const pvperfControlRefusal *last = &bench.backend.stats.last_refusals[reason];
+    const pvperfControlRefusal *last = &bench.backend.stats->last_refusals[reason];
 
     g_assert_cmpint(last->event, ==, event ? pvperfEventFromName(event) : PVPERF_EVENT_NONE);
     g_assert_cmpuint(last->raw_config, ==, raw_config);
     g_assert_cmpuint(last->limit, ==, limit);
-    g_assert_cmpuint(bench.backend.stats.refusals[reason], >, 0);
+    g_assert_cmpuint(bench.backend.stats->refusals[reason], >, 0);
 }
 
 
@@ -141,7 +141,7 @@ testOncePerMinute(void)
     bench.now++;
     fakeBenchOpenClock(2, 2, -1);
     assertTold(3, PVPERF_REASON_MAX, 502, 1);
-    g_assert_cmpuint(bench.backend.stats.last_refusals[PVPERF_REASON_MAX].told, ==, 502);
+    g_assert_cmpuint(bench.backend.stats->last_refusals[PVPERF_REASON_MAX].told, ==, 502);
     fakeBenchFree();
 }
 

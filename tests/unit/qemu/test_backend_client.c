@@ -122,7 +122,7 @@ testSetUp(testBackend *backend)
     g_assert_no_error(error);
     backend->peer = testPeer();
     pvperfPolicyInitDefault(&backend->policy, VECTORS);
-    backend->client = pvperfBackendClientNew(backend->path, backend->peer, &backend->policy,
+    backend->client = pvperfBackendClientNew(backend->path, backend->peer, -1, &backend->policy,
                                              1U << PVPERF_CLASS_VCPU, &handlers, backend, &error);
     g_assert_no_error(error);
     backend->conn = accept4(backend->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -3,6 +3,7 @@
  * test_process.c: programs that end well, badly or not at all; adoption.
  */
 #include "../../../src/qemu/pvperf_process.h"
+#include "../../../src/qemu/pvperf_identity.h"
 #include "../../../src/qemu/pvperf_stopped.h"
 
 #include <signal.h>
@@ -322,6 +323,36 @@ testAdoptStalePid(void)
 }
 
 
+/* Files of domains that are gone go; those of a backend that lives, or of a domain
+ * that there is, do not. */
+static void
+testPrune(void)
+{
+    g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autofree char *lives = g_strdup_printf("%d %" G_GUINT64_FORMAT " 4242 99\n", getpid(),
+                                             pvperfIdentityStartTime("/proc", getpid()));
+    testProcess test;
+
+    testSetUp(&test, "");
+    testFile(test.dir, "gone.pid", "1 1 4242 99\n");
+    testFile(test.dir, "gone.xml", "");
+    testFile(test.dir, "gone.stats.new", "");
+    testFile(test.dir, "known.xml", "");
+    testFile(test.dir, "lives.pid", lives);
+    testFile(test.dir, "lives.stats", "");
+    g_hash_table_add(known, (gpointer)"known");
+    g_hash_table_add(known, (gpointer)"program");
+    pvperfProcessPrune(test.dir, known);
+    g_assert_false(testFileExists(&test, "gone.pid"));
+    g_assert_false(testFileExists(&test, "gone.xml"));
+    g_assert_false(testFileExists(&test, "gone.stats.new"));
+    g_assert_true(testFileExists(&test, "known.xml"));
+    g_assert_true(testFileExists(&test, "lives.pid"));
+    g_assert_true(testFileExists(&test, "lives.stats"));
+    testTearDown(&test);
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -345,5 +376,6 @@ main(int argc,
     g_test_add_func("/process/adopt", testAdopt);
     g_test_add_func("/process/adopt stranger", testAdoptStranger);
     g_test_add_func("/process/adopt stale pid", testAdoptStalePid);
+    g_test_add_func("/process/prune", testPrune);
     return g_test_run();
 }
