@@ -25,6 +25,7 @@ void pvperf_account_begin(struct pvperf_event *pe)
 {
 	pe->mark = pe->event->tstamp;
 	pe->since = 0;
+	pe->ahead = false;
 	pe->gap = 0;
 }
 
@@ -59,6 +60,7 @@ static u64 next_stretch(struct pvperf_event *pe)
 		return 0;
 	pe->mark = pe->event->tstamp;
 	pe->since = sched_clock();
+	pe->ahead = false;
 	return stretch;
 }
 
@@ -77,23 +79,32 @@ static void advance(struct pvperf_base *base, const struct guest_perf_event *slo
 
 void pvperf_account_unknown(struct pvperf_event *pe)
 {
+	/* Without perf's clock: of what it will add, the part that was not accounted. */
+	u64 part = pe->ahead ? pe->gap + sched_clock() - pe->since : U64_MAX;
 	u64 stretch = next_stretch(pe);
 
+	if (!stretch)
+		return;
 	pe->gap = 0;
-	take_off(pe, stretch, stretch);
+	take_off(pe, stretch, min(stretch, part));
 }
 
 void pvperf_account_known(struct pvperf_event *pe, struct pvperf_base *base,
 			  const struct guest_perf_event *slot)
 {
-	u64 count, lost, owed;
+	u64 count, lost, owed, stretch;
 
 	advance(base, slot, &count, &lost, &owed);
 	local64_add(count, &pe->event->count);
 	pe->event->total_time_running += owed;
 	lost += pe->gap;
 	pe->gap = 0;
-	take_off(pe, next_stretch(pe), lost);
+	stretch = next_stretch(pe);
+	if (!stretch && pe->since) {
+		pe->since = sched_clock();
+		pe->ahead = true;
+	}
+	take_off(pe, stretch, lost);
 }
 
 void pvperf_account_late(struct pvperf_event *pe, struct pvperf_base *base)

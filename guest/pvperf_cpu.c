@@ -28,6 +28,7 @@
 
 #include "pvperf_account.h"
 #include "pvperf_cpu.h"
+#include "pvperf_refresh.h"
 #include "pvperf_retry.h"
 #include "pvperf_sample.h"
 #include "pvperf_x86.h"
@@ -495,6 +496,7 @@ int pvperf_cpu_add(struct pvperf_event *pe, bool start)
 	pe->muted = false;
 	/* An NMI may walk the list at any time. */
 	list_add_tail_rcu(&pe->active, &cpu->active);
+	pvperf_refresh_need();
 	if (start)
 		pvperf_cpu_start(pe);
 	return 0;
@@ -661,6 +663,27 @@ void pvperf_cpu_retry(void *unused)
 			list_add_tail(&pe->changed, &cpu->changed);
 	if (!list_empty(&cpu->changed))
 		flush(cpu);
+}
+
+/* True if perf has something scheduled here. */
+bool pvperf_cpu_refresh(bool read)
+{
+	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
+	struct pvperf_event *pe;
+	struct pvperf_view view;
+
+	if (cpu->nesting || !list_empty(&cpu->changed) || !list_empty(&cpu->reading))
+		return cpu->nr_active;
+	rcu_read_lock();
+	view_take(&view);
+	/* What counts is read from a host that answers; what does not, that is seen by reading it. */
+	list_for_each_entry(pe, &cpu->active, active)
+		if (pe->wanted && (counting_base(pe, &view) ? read && !view.late : view.ch != NULL))
+			list_add_tail(&pe->reading, &cpu->reading);
+	rcu_read_unlock();
+	if (!list_empty(&cpu->reading))
+		read_all(cpu);
+	return cpu->nr_active;
 }
 
 void pvperf_cpu_settle(void *data)

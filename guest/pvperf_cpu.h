@@ -23,7 +23,9 @@ struct pvperf_event {
 	bool			wanted;		/* perf wants it to count */
 	u32			epoch;		/* of the id that counts for it; 0: none does */
 	u64			mark;		/* event->tstamp up to which all is accounted */
-	u64			since;		/* our clock at mark; 0: has not started since */
+	u64			since;		/* our clock up to which all is accounted; 0: has not
+						 * started since mark */
+	bool			ahead;		/* since is later than mark */
 	u64			gap;		/* ns since mark in which nothing counted */
 	u64			debt;		/* ns still to be taken off */
 	bool			muted;		/* perf's core throttles it */
@@ -58,6 +60,12 @@ void pvperf_cpu_retry(void *unused);
 
 /* Credits an answer to this id that came late, if it is there now; an IPI's function. */
 void pvperf_cpu_settle(void *id);
+
+/*
+ * Accounts, with @read, what counts here, and starts what does not since the host
+ * started anew.  False: perf has nothing scheduled here.
+ */
+bool pvperf_cpu_refresh(bool read);
 
 /* Once, before there are PMUs. */
 void pvperf_cpus_init(void);

@@ -17,6 +17,7 @@
 #include "pvperf_ids.h"
 #include "pvperf_nmi.h"
 #include "pvperf_pmu.h"
+#include "pvperf_refresh.h"
 #include "pvperf_retry.h"
 #include "pvperf_sample.h"
 
@@ -136,6 +137,7 @@ static int __init pvperf_init(void)
 	int ret;
 
 	pvperf_cpus_init();
+	pvperf_refresh_init();
 	pvperf_sample_init();
 	ret = pvperf_pmus_register();
 	if (ret)
@@ -148,6 +150,7 @@ static int __init pvperf_init(void)
 unregister:
 	pvperf_retry_exit();
 	pvperf_pmus_unregister();
+	pvperf_refresh_exit();
 	pvperf_ids_exit();
 	return ret;
 }
@@ -158,6 +161,7 @@ static void __exit pvperf_exit(void)
 	pci_unregister_driver(&pvperf_pci_driver);
 	pvperf_retry_exit();
 	pvperf_pmus_unregister();
+	pvperf_refresh_exit();
 	pvperf_ids_exit();
 }
 

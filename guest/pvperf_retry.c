@@ -7,9 +7,9 @@
  * open, and lets each CPU start what it wants; while that does not succeed it
  * runs again, ever more rarely.  Where nothing is open nothing runs.
  *
- * An event may stay scheduled for minutes without a call from perf's core
- * (perf stat -a): a watch looks once a second for a new session as long as
- * something is open, without waking idle CPUs.
+ * A watch looks once a second for a new session as long as something is open,
+ * without waking idle CPUs, so that what is scheduled after a while finds its
+ * event open.  What stays scheduled is pvperf_refresh.c's.
  */
 #include <linux/cpu.h>
 #include <linux/irq_work.h>

@@ -49,6 +49,7 @@ def opened_without_daemon(host, guest):
     result = guest.run("perf stat -e %s -- work burn 50" % CLOCK, timeout=30, check=False)
     check(result.status != 0 or "<not" in result.out, "counted without a daemon: %s", result)
     host.start_daemon()
+    guest.wait_state("on")
     check_equal(guest, EVENTS, "work burn 100")
 
 

@@ -2,6 +2,7 @@
 """Integration tests on real parts: stock libvirtd and QEMU in a private host, a real kernel and perf as guest."""
 
 from .case import Skip, check, main, step
+from .faults import LOADS, Load, Window, quantile, strike
 from .guest import Guest, bare
 from .host import Host, XMLNS, built
 from .perf import NOT_COUNTED, NOT_SUPPORTED, check_equal, parse, stat, stat_list
@@ -9,7 +10,7 @@ from .process import TIME_FACTOR, Failure, children, find, pss_kib, run, wait_fo
 from .record import Overflows, record
 
 __all__ = [
-    "Failure", "Guest", "Host", "NOT_COUNTED", "NOT_SUPPORTED", "Overflows", "Skip", "TIME_FACTOR", "XMLNS", "bare",
-    "built", "check", "check_equal", "children", "find", "main", "parse", "pss_kib", "record", "run", "stat",
-    "stat_list", "step", "wait_for", "wakeups",
+    "Failure", "Guest", "Host", "LOADS", "Load", "NOT_COUNTED", "NOT_SUPPORTED", "Overflows", "Skip", "TIME_FACTOR",
+    "Window", "XMLNS", "bare", "built", "check", "check_equal", "children", "find", "main", "parse", "pss_kib",
+    "quantile", "record", "run", "stat", "stat_list", "step", "strike", "wait_for", "wakeups",
 ]
