@@ -676,9 +676,13 @@ bool pvperf_cpu_refresh(bool read)
 		return cpu->nr_active;
 	rcu_read_lock();
 	view_take(&view);
-	/* What counts is read from a host that answers; what does not, that is seen by reading it. */
+	/*
+	 * What counts is read from a host that answers, but for samplers, whose
+	 * overflows tell; what does not count, that is seen by reading it.
+	 */
 	list_for_each_entry(pe, &cpu->active, active)
-		if (pe->wanted && (counting_base(pe, &view) ? read && !view.late : view.ch != NULL))
+		if (pe->wanted && (counting_base(pe, &view) ?
+				   read && !view.late && !is_sampling_event(pe->event) : view.ch != NULL))
 			list_add_tail(&pe->reading, &cpu->reading);
 	rcu_read_unlock();
 	if (!list_empty(&cpu->reading))
