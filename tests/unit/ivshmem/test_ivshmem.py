@@ -168,6 +168,28 @@ class Limits(Case):
             time.sleep(0.01)
         self.assertLessEqual(self.keeper.fds(), before)
 
+    def test_a_thousand_peers_leave_nothing(self):
+        """Well-known ones, unknown ones, and ones that hang up in the middle of the handshake."""
+        def rss():
+            with open("/proc/%d/statm" % self.keeper.proc.pid, encoding="ascii") as statm:
+                return int(statm.read().split()[1]) * 4
+        for number in range(1050):
+            if number == 50:
+                fds, kib = self.keeper.fds(), rss()
+            if number % 3 == 0:
+                self.known(2).close()
+            elif number % 3 == 1:
+                self.keeper.peer().handshake(2).close()
+            else:
+                peer = self.keeper.peer()
+                peer.read(1)
+                peer.close()
+        deadline = time.monotonic() + WAIT
+        while self.keeper.fds() > fds and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertLessEqual(self.keeper.fds(), fds)
+        self.assertLessEqual(rss(), kib + 256)
+
     def test_idle_and_babbling_peers_cost_nothing(self):
         with self.known(2) as peer, self.keeper.daemon() as daemon:
             daemon.until(daemon.SYNCED)

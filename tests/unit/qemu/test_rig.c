@@ -50,36 +50,87 @@ testTryAccept(gpointer opaque)
 }
 
 
+static void
+testTell(testDaemon *test,
+         pvperfKeeperType type,
+         uint64_t connection)
+{
+    const pvperfKeeperMessage msg = {
+        .size = sizeof(msg),
+        .version = PVPERF_KEEPER_VERSION,
+        .type = type,
+        .connection = connection,
+    };
+
+    g_assert_true(pvperfPacketSend(test->keeper, &msg, sizeof(msg), NULL, 0));
+}
+
+
 void
-testTellPeer(testDaemon *test)
+testTellPeerOf(testDaemon *test,
+               uint64_t connection,
+               int window,
+               int doorbell)
 {
     pvperfKeeperMessage msg = {
         .size = sizeof(msg),
         .version = PVPERF_KEEPER_VERSION,
         .type = PVPERF_KEEPER_PEER,
-        .connection = 1,
+        .connection = connection,
         .pid = test->qemu,
         .vectors = 2,
         .window_size = pvperf_window_size(2),
         .start_time = pvperfIdentityStartTime("/proc", test->qemu),
     };
-    int fds[] = { memfd_create("window", MFD_CLOEXEC | MFD_ALLOW_SEALING), eventfd(0, EFD_CLOEXEC),
-                  syscall(SYS_pidfd_open, test->qemu, 0) };
+    int fds[] = { window, doorbell, syscall(SYS_pidfd_open, test->qemu, 0) };
     int irqs[] = { eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC) };
     size_t i;
 
-    g_assert_cmpint(ftruncate(fds[0], msg.window_size), ==, 0);
-    g_assert_cmpint(fcntl(fds[0], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), ==, 0);
     g_assert_true(pvperfPacketSend(test->keeper, &msg, sizeof(msg), fds, 3));
     msg.type = PVPERF_KEEPER_IRQS;
     msg.count = 2;
     g_assert_true(pvperfPacketSend(test->keeper, &msg, sizeof(msg), irqs, 2));
-    msg.type = PVPERF_KEEPER_SYNCED;
-    g_assert_true(pvperfPacketSend(test->keeper, &msg, sizeof(msg), NULL, 0));
-    for (i = 0; i < 3; i++)
-        close(fds[i]);
+    close(fds[2]);
     for (i = 0; i < 2; i++)
         close(irqs[i]);
+}
+
+
+void
+testTellPeer(testDaemon *test)
+{
+    int window = memfd_create("window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int doorbell = eventfd(0, EFD_CLOEXEC);
+
+    g_assert_cmpint(ftruncate(window, pvperf_window_size(2)), ==, 0);
+    g_assert_cmpint(fcntl(window, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), ==, 0);
+    testTellPeerOf(test, 1, window, doorbell);
+    testTell(test, PVPERF_KEEPER_SYNCED, 0);
+    close(window);
+    close(doorbell);
+}
+
+
+void
+testTellGone(testDaemon *test,
+             uint64_t connection)
+{
+    testTell(test, PVPERF_KEEPER_GONE, connection);
+}
+
+
+void
+testStartQemu(testDaemon *test)
+{
+    g_autofree char *pid = NULL;
+    g_autofree char *status = NULL;
+
+    test->qemu = testSleeper();
+    pid = g_strdup_printf("%d\n", test->qemu);
+    status = g_strdup_printf("<domstatus pid='%d'><domain><uuid>" SERVED "</uuid></domain></domstatus>",
+                             test->qemu);
+    testFile(test->dir, "qemu/served.pid", pid);
+    testFile(test->dir, "qemu/served.xml", status);
 }
 
 
@@ -326,17 +377,10 @@ testStart(testDaemon *test)
 {
     g_autofree char *uri = NULL;
     g_autofree char *socket = NULL;
-    g_autofree char *pid = NULL;
-    g_autofree char *status = NULL;
     g_autoptr(GError) error = NULL;
 
     testStartBus(test);
-    test->qemu = testSleeper();
-    pid = g_strdup_printf("%d\n", test->qemu);
-    status = g_strdup_printf("<domstatus pid='%d'><domain><uuid>" SERVED "</uuid></domain></domstatus>",
-                             test->qemu);
-    testFile(test->dir, "qemu/served.pid", pid);
-    testFile(test->dir, "qemu/served.xml", status);
+    testStartQemu(test);
     testFile(test->dir, "node.xml",
              "<node>"
              DOMAIN("served", SERVED, ELEMENT("managed='yes' migratable='no'><events max='9'/></pvperf>"), DEVICE, "")

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <gio/gio.h>
@@ -46,8 +47,18 @@ bool testHasName(gpointer opaque);
 bool testTryAccept(gpointer opaque);
 bool testServes(gpointer opaque);
 
-/* Tell of the fake QEMU, as the keeper does. */
+/* A fake QEMU, whose main thread is its vCPU 0, and libvirt's word for it. */
+void testStartQemu(testDaemon *test);
+
+/* Tell of it, as the keeper does; its connection is 1, or this one, with a
+ * window of two vectors; the connection is gone. */
 void testTellPeer(testDaemon *test);
+void testTellPeerOf(testDaemon *test,
+                    uint64_t connection,
+                    int window,
+                    int doorbell);
+void testTellGone(testDaemon *test,
+                  uint64_t connection);
 
 /* Only the bus and this side of it; the whole host; its end, which checks that
  * the daemon ended well. */

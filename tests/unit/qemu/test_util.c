@@ -81,6 +81,7 @@ testSleeper(void)
     g_assert_cmpint(pid, >=, 0);
     if (pid == 0) {
         testEndsWithUs(NULL);
+        prctl(PR_SET_NAME, "CPU 0/KVM");
         close(STDOUT_FILENO);
         close(STDERR_FILENO);
         for (;;)
