@@ -112,10 +112,17 @@ static void pvperf_remove(struct pci_dev *pdev)
 	pci_disable_device(pdev);
 }
 
-/* Before kexec, and before the machine goes off: no NMI meets a kernel that does not know it. */
+/*
+ * Before kexec, and before the machine goes off.  No NMI meets a kernel that
+ * does not know it, and the host does not count on for one that is gone.
+ * Window and mappings stay: the kernel that owns them ends with them.
+ */
 static void pvperf_shutdown(struct pci_dev *pdev)
 {
+	struct pvperf_device *device = pci_get_drvdata(pdev);
+
 	pvperf_delivery_stop(pdev);
+	pvperf_ids_detach(device->ch);
 }
 
 static const struct pci_device_id pvperf_pci_ids[] = {
