@@ -8,6 +8,8 @@
 #include <gio/gio.h>
 #include <libvirt/virterror.h>
 
+#include "../util/pvperf_emulator.h"
+
 /* libvirt tells of a define right after it answers */
 #define PVPERF_DEFINE_EVENT_TIMEOUT (2 * G_TIME_SPAN_SECOND)
 
@@ -134,6 +136,36 @@ static const pvperfDeviceOps libvirtOps = {
 };
 
 
+/* False if the domain's QEMU lacks the device, and would not start with it. One
+ * that does not say is given the benefit of the doubt. */
+static bool
+pvperfDeviceJobEmulator(pvperfDeviceJob *job,
+                        GError **error)
+{
+    g_autofree char *text = pvperfDeviceJobGet(job, error);
+    g_autofree char *why = NULL;
+    g_autofree char *sentence = NULL;
+    g_autoptr(pvperfDomainXML) xml = text ? pvperfDomainXMLParse(text, error) : NULL;
+
+    if (!xml)
+        return false;
+    if (!xml->emulator)
+        return true;
+    switch (pvperfEmulatorHasIvshmem(xml->emulator, &why)) {
+    case PVPERF_TRISTATE_YES:
+        return true;
+    case PVPERF_TRISTATE_ABSENT:
+        g_message("it is not known whether QEMU has the device ivshmem-doorbell: %s", why);
+        return true;
+    case PVPERF_TRISTATE_NO:
+        break;
+    }
+    sentence = pvperfEmulatorExplain(xml->emulator);
+    g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, sentence);
+    return false;
+}
+
+
 static void
 pvperfDeviceJobRun(gpointer opaque)
 {
@@ -148,8 +180,9 @@ pvperfDeviceJobRun(gpointer opaque)
         g_set_error(&job->error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "libvirt does not know it now");
         return;
     }
-    job->outcome = pvperfDeviceApply(&libvirtOps, job, &job->facts, job->verdict,
-                                     job->socket, &job->error);
+    if (job->verdict != PVPERF_DEVICE_GIVE || pvperfDeviceJobEmulator(job, &job->error))
+        job->outcome = pvperfDeviceApply(&libvirtOps, job, &job->facts, job->verdict,
+                                         job->socket, &job->error);
     virDomainFree(job->dom);
     job->dom = NULL;
 

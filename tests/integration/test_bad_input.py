@@ -5,7 +5,7 @@
 import re
 import time
 
-from harness import Guest, XMLNS, bare, check, main, run, step
+from harness import Guest, XMLNS, bare, check, main, run, step, wait_for
 from harness.host import EDITOR, built, public
 
 
@@ -50,6 +50,32 @@ def contradiction(host):
     host.edit(guest.name, bare("<class name='raw' allow='yes'/>"))
     domain = guest.wait_state("invalid")
     check("raw" in domain["reason"], "%s", domain)
+    runs_without(host, guest)
+
+
+@step
+def emulator_without_the_device(host):
+    """As enterprise builds of QEMU are: the domain is left as it is, by us and by `enable`, and starts."""
+    emulator = public("/bin/sh", "qemu-without-ivshmem")
+    with open(emulator, "w", encoding="ascii") as script:
+        script.write("""#!/bin/sh
+case "$*" in *ivshmem-doorbell,help*)
+    echo "qemu-kvm: -device ivshmem-doorbell,help: 'ivshmem-doorbell' is not a valid device model name" >&2
+    exit 1
+esac
+exec /usr/bin/qemu-system-x86_64 "$@"
+""")
+    guest = Guest(host, "enterprise", max_vcpus=2)
+    guest.xml = guest.xml.replace("/usr/bin/qemu-system-x86_64", emulator)
+    guest.define()
+    host.edit(guest.name, bare())
+    sentence = "'%s' was built without the device ivshmem-doorbell" % emulator
+    wait_for(lambda: sentence in guest.listed()["reason"], "the daemon to say that QEMU lacks the device")
+    check(not guest.has_device(inactive=True), "it was given the device")
+    result = host.pvperf("enable", guest.name, check=False)
+    check(result.status != 0 and sentence in result.err, "%s", result)
+    result = host.pvperf("check", guest.name, check=False)
+    check(result.status != 0 and emulator in result.out and "built without it" in result.out, "%s", result)
     runs_without(host, guest)
 
 

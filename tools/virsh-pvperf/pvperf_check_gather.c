@@ -9,15 +9,12 @@
  */
 #include "pvperf_check.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <libxml/xpath.h>
 
 #include "pvperf_bus.h"
-
-#define PVPERF_EMULATOR_SECONDS 10
+#include "util/pvperf_emulator.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlXPathContext, xmlXPathFreeContext)
@@ -59,36 +56,6 @@ pvperfGatherEmulatorPath(pvperfShell *shell,
     capabilities = virConnectGetDomainCapabilities(shell->conn, NULL, NULL, NULL, NULL, 0);
     if (capabilities)
         facts->emulator = pvperfGatherXPath(capabilities, "string(/domainCapabilities/path)");
-}
-
-static void
-pvperfGatherEmulatorLimit(void *opaque)
-{
-    alarm(PVPERF_EMULATOR_SECONDS);
-}
-
-/* libvirt's capabilities do not name the device, so QEMU itself is asked. */
-static void
-pvperfGatherIvshmem(pvperfCheckFacts *facts)
-{
-    g_autofree char *out = NULL;
-    g_autofree char *err = NULL;
-    g_autoptr(GError) error = NULL;
-    char *argv[] = { facts->emulator, (char *) "-device", (char *) "ivshmem-doorbell,help", NULL };
-    int status;
-
-    if (!facts->emulator)
-        return;
-    if (!g_spawn_sync("/", argv, NULL, G_SPAWN_DEFAULT, pvperfGatherEmulatorLimit, NULL,
-                      &out, &err, &status, &error)) {
-        facts->ivshmem_error = g_strdup(error->message);
-    } else if (g_spawn_check_wait_status(status, NULL) && strstr(out, "vectors=")) {
-        facts->ivshmem = PVPERF_TRISTATE_YES;
-    } else if (strstr(err, "ivshmem-doorbell")) {
-        facts->ivshmem = PVPERF_TRISTATE_NO;
-    } else {
-        facts->ivshmem_error = g_strdup_printf("'%s' says: %s", facts->emulator, g_strstrip(err));
-    }
 }
 
 static bool
@@ -283,7 +250,8 @@ pvperfCheckGather(pvperfShell *shell,
     }
     if (!pvperfGatherLibvirt(shell, domain, facts, error))
         return false;
-    pvperfGatherIvshmem(facts);
+    if (facts->emulator)
+        facts->ivshmem = pvperfEmulatorHasIvshmem(facts->emulator, &facts->ivshmem_error);
     pvperfGatherDaemon(shell, facts);
     pvperfGatherSocket(facts);
     pvperfGatherKernel(facts);

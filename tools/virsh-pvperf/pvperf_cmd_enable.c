@@ -10,6 +10,7 @@
  */
 #include "pvperf_domain.h"
 #include "pvperf_file.h"
+#include "util/pvperf_emulator.h"
 
 /* @xml with the element, if it had none, and the device. */
 static char *
@@ -269,6 +270,32 @@ pvperfEnableCheckUsage(pvperfShell *shell,
     return !wrong;
 }
 
+/* False if the domain's QEMU lacks the device, and would not start with it. One
+ * that cannot be asked, as on another host, is taken for one that has it. */
+static bool
+pvperfEnableCheckEmulator(pvperfShell *shell,
+                          virDomainPtr dom,
+                          GError **error)
+{
+    unsigned int flags = virDomainIsPersistent(dom) == 1 ? VIR_DOMAIN_XML_INACTIVE : 0;
+    g_autofree char *text = NULL;
+    g_autofree char *why = NULL;
+    g_autofree char *sentence = NULL;
+    g_autoptr(pvperfDomainXML) xml = NULL;
+    bool session, remote;
+
+    if (!pvperfShellWhere(shell, &session, &remote, error))
+        return false;
+    text = remote ? NULL : pvperfDomainRead(dom, flags, NULL);
+    xml = text ? pvperfDomainXMLParse(text, NULL) : NULL;
+    if (!xml || !xml->emulator || pvperfEmulatorHasIvshmem(xml->emulator, &why) != PVPERF_TRISTATE_NO)
+        return true;
+    sentence = pvperfEmulatorExplain(xml->emulator);
+    g_set_error(error, PVPERF_SHELL_ERROR, PVPERF_SHELL_ERROR_FAILED, "domain '%s': %s",
+                virDomainGetName(dom), sentence);
+    return false;
+}
+
 static int
 pvperfEnable(pvperfShell *shell,
              GError **error)
@@ -295,6 +322,8 @@ pvperfEnable(pvperfShell *shell,
         live = virDomainIsActive(dom) == 1;
     if (!live)
         config = true;
+    if (!pvperfEnableCheckEmulator(shell, dom, error))
+        return -1;
     if (config && !pvperfEnableConfig(shell, dom, socket, error))
         return -1;
     if (live && !pvperfEnableLive(shell, dom, socket, error))
