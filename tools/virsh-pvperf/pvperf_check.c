@@ -134,6 +134,7 @@ pvperfCheckFactsClear(pvperfCheckFacts *facts)
     g_free(facts->driver);
     g_free(facts->emulator);
     g_free(facts->ivshmem_error);
+    g_free(facts->security);
     g_free(facts->socket);
     g_free(facts->daemon_error);
     g_free(facts->daemon_version);

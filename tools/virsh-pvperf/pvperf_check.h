@@ -40,6 +40,10 @@ struct _pvperfCheckFacts {
     pvperfTristate ivshmem;     /* the emulator has the device; ABSENT: not known */
     char *ivshmem_error;        /* why it is not known */
 
+    char *security;             /* libvirt's security model, "apparmor" or "selinux"; NULL: it confines no QEMU */
+    bool apparmor_asks;         /* the kernel's AppArmor asks at connect() to a socket file */
+    bool apparmor_rule;         /* every domain's profile has our rule */
+
     char *socket;               /* that the device must name */
     bool socket_exists;
     bool socket_listens;

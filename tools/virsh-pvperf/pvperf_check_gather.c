@@ -108,6 +108,37 @@ pvperfCheckParseDomain(pvperfCheckFacts *facts,
 }
 
 static bool
+pvperfGatherContains(const char *path,
+                     const char *text)
+{
+    g_autofree char *content = NULL;
+
+    return g_file_get_contents(path, &content, NULL, NULL) && strstr(content, text);
+}
+
+/* How libvirt confines QEMU, and for AppArmor whether a hot-plugged device is
+ * allowed: our file and what includes it, or the local file of older libvirts. */
+static void
+pvperfGatherSecurity(virConnectPtr conn,
+                     pvperfCheckFacts *facts)
+{
+    static const char models[] = "string(/capabilities/host/secmodel/model[. != 'none' and . != 'dac'])";
+    static const char features[] = "/sys/kernel/security/apparmor/features/";
+    static const char abstractions[] = "/etc/apparmor.d/abstractions/";
+    g_autofree char *af_unix = g_strconcat(features, "network/af_unix", NULL);
+    g_autofree char *af_unix_v9 = g_strconcat(features, "network_v9/af_unix", NULL);
+    g_autofree char *libvirt = g_strconcat(abstractions, "libvirt-qemu", NULL);
+    g_autofree char *ours = g_strconcat(abstractions, "libvirt-qemu.d/pvperf", NULL);
+    g_autofree char *capabilities = virConnectGetCapabilities(conn);
+
+    facts->security = capabilities ? pvperfGatherXPath(capabilities, models) : NULL;
+    facts->apparmor_asks = pvperfGatherContains(af_unix, "yes") || pvperfGatherContains(af_unix_v9, "yes");
+    facts->apparmor_rule =
+        (g_file_test(ours, G_FILE_TEST_EXISTS) && pvperfGatherContains(libvirt, "libvirt-qemu.d")) ||
+        pvperfGatherContains("/etc/apparmor.d/local/abstractions/libvirt-qemu", "pvperf/ivshmem.sock");
+}
+
+static bool
 pvperfGatherLibvirt(pvperfShell *shell,
                     const char *domain,
                     pvperfCheckFacts *facts,
@@ -123,6 +154,7 @@ pvperfGatherLibvirt(pvperfShell *shell,
     facts->libvirt_uri = virConnectGetURI(conn);
     facts->driver = g_strdup(virConnectGetType(conn));
     virConnectGetLibVersion(conn, &facts->libvirt_version);
+    pvperfGatherSecurity(conn, facts);
     if (domain && (!pvperfGatherDomain(shell, domain, facts, error) ||
                    !pvperfCheckParseDomain(facts, error)))
         return false;

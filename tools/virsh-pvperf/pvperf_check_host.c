@@ -64,6 +64,29 @@ pvperfCheckQemu(const pvperfCheckFacts *facts,
 }
 
 static void
+pvperfCheckSecurity(const pvperfCheckFacts *facts,
+                    GPtrArray *findings)
+{
+    static const char what[] = "a confined QEMU may connect to pvperf-ivshmem";
+
+    if (!facts->security)
+        return;
+    if (!g_str_equal(facts->security, "apparmor"))
+        pvperfCheckFind(findings, SCOPE, what, PVPERF_CHECK_WARN,
+                        "if a domain with the device does not start, look at 'ausearch -m AVC -ts recent'; "
+                        "docs/confinement.rst says what it needs",
+                        "not known: libvirt's security driver is %s", facts->security);
+    else if (facts->apparmor_asks && !facts->apparmor_rule)
+        pvperfCheckFind(findings, SCOPE, what, PVPERF_CHECK_WARN,
+                        "add '/run/libvirt/pvperf/ivshmem.sock rw,' to "
+                        "/etc/apparmor.d/local/abstractions/libvirt-qemu, and see docs/confinement.rst",
+                        "AppArmor: one that starts with the device may, one that gets it while it runs may not");
+    else
+        pvperfCheckPass(findings, SCOPE, what, "AppArmor: %s", facts->apparmor_asks ?
+                        "the rule is there" : "this kernel does not ask for a rule");
+}
+
+static void
 pvperfCheckSocket(const pvperfCheckFacts *facts,
                   GPtrArray *findings)
 {
@@ -184,6 +207,7 @@ pvperfCheckHost(const pvperfCheckFacts *facts,
     pvperfCheckLibvirt(facts, findings);
     if (!facts->libvirt_error)
         pvperfCheckQemu(facts, findings);
+    pvperfCheckSecurity(facts, findings);
     pvperfCheckSocket(facts, findings);
     pvperfCheckDaemon(facts, findings);
     pvperfCheckRights(facts, findings);
