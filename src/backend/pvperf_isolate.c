@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pvperf_isolate.c: limits, fds, capabilities, memory.
+ * pvperf_isolate.c: fds, limits, user and capabilities, memory.
  *
- * System calls: getrlimit, setrlimit, close_range, prctl, capset. Plain calls
- * without a library, because there is nothing to compute: all goes.
+ * The stages that need nothing but the process itself; pvperf_namespaces.c and
+ * pvperf_seccomp.c have the others. Limits come before the user changes, because
+ * some are raised; everything after that only takes away.
  */
+#include <cap-ng.h>
 #include <errno.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pvperf_isolate.h"
@@ -50,19 +51,29 @@ pvperfIsolateMlock(uint64_t ring_bytes_max)
 }
 
 
+/* A log may be a file; nothing else that is written to grows. */
+static bool
+pvperfIsolateFileSize(void)
+{
+    const struct rlimit none = { 0, 0 };
+    struct stat st;
+
+    if (fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode))
+        return true;
+    if (setrlimit(RLIMIT_FSIZE, &none) < 0)
+        return pvperfIsolateFailed("RLIMIT_FSIZE");
+    return true;
+}
+
+
 bool
 pvperfIsolateLimits(uint64_t ring_bytes_max)
 {
-    struct rlimit limit = { 0, 0 };
+    const struct rlimit none = { 0, 0 };
 
-    if (setrlimit(RLIMIT_CORE, &limit) < 0)
+    if (setrlimit(RLIMIT_CORE, &none) < 0)
         return pvperfIsolateFailed("RLIMIT_CORE");
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return pvperfIsolateFailed("RLIMIT_NOFILE");
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return pvperfIsolateFailed("RLIMIT_NOFILE");
-    return pvperfIsolateMlock(ring_bytes_max);
+    return pvperfIsolateFileSize() && pvperfIsolateMlock(ring_bytes_max);
 }
 
 
@@ -79,20 +90,27 @@ pvperfIsolateFds(int keep)
 
 
 bool
-pvperfIsolateCapabilities(void)
+pvperfIsolateUser(uid_t uid,
+                  gid_t gid)
 {
-    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
-    int cap;
+    const struct rlimit none = { 0, 0 };
+    bool may_bound;
+    int ret;
 
-    /* Beyond the last one that the kernel knows: EINVAL. Without CAP_SETPCAP:
-     * EPERM, and then no_new_privs has to do. */
-    for (cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
-        ;
-    if (syscall(SYS_capset, &header, none) < 0)
-        return pvperfIsolateFailed("capset");
+    capng_get_caps_process();
+    may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+    capng_clear(CAPNG_SELECT_ALL);
+    if (uid != PVPERF_KEEP_USER)
+        ret = capng_change_id(uid, gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
+    else /* The bounding set is CAP_SETPCAP's; without that no_new_privs has to do. */
+        ret = capng_apply(may_bound ? CAPNG_SELECT_ALL : CAPNG_SELECT_CAPS);
+    if (ret < 0)
+        return pvperfIsolateFailed(uid != PVPERF_KEEP_USER ? "user, group, capabilities" : "capabilities");
+
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return pvperfIsolateFailed("PR_SET_NO_NEW_PRIVS");
+    if (setrlimit(RLIMIT_NPROC, &none) < 0)
+        return pvperfIsolateFailed("RLIMIT_NPROC");
     return true;
 }
 

@@ -55,6 +55,9 @@ struct _pvperfPoll {
     uint64_t looked;            /* when the other fds were last looked at */
 };
 
+/* The process has one. */
+static pvperfPoll thePoll;
+
 static uint64_t
 pvperfPollNow(void)
 {
@@ -273,7 +276,7 @@ pvperfPollSleep(pvperfPoll *poll,
 
 
 static bool
-pvperfPollStart(pvperfPoll *poll)
+pvperfPollStartWatching(pvperfPoll *poll)
 {
     sigset_t signals;
     int signal_fd;
@@ -294,6 +297,22 @@ pvperfPollStart(pvperfPoll *poll)
 }
 
 
+bool
+pvperfPollStart(pvperfMessages *messages)
+{
+    thePoll = (pvperfPoll) {
+        .messages = messages,
+        .window = PVPERF_POLL_MAX_NS,
+    };
+    messages->watch_ring = pvperfPollWatchRing;
+    messages->watch_opaque = &thePoll;
+    if (pvperfPollStartWatching(&thePoll))
+        return true;
+    pvperfLog("the control socket cannot be polled");
+    return false;
+}
+
+
 /* One turn of a loop that waits: the CPU's other thread may go first. */
 static void
 pvperfPollPause(void)
@@ -307,39 +326,30 @@ pvperfPollPause(void)
 
 
 int
-pvperfPollRun(pvperfMessages *messages)
+pvperfPollRun(void)
 {
-    pvperfPoll poll = {
-        .messages = messages,
-        .window = PVPERF_POLL_MAX_NS,
-    };
+    pvperfPoll *poll = &thePoll;
+    pvperfMessages *messages = poll->messages;
 
-    messages->watch_ring = pvperfPollWatchRing;
-    messages->watch_opaque = &poll;
-    if (!pvperfPollStart(&poll)) {
-        pvperfLog("the control socket cannot be polled");
-        return EXIT_FAILURE;
-    }
-
-    while (!poll.ended) {
+    while (!poll->ended) {
         uint64_t now = pvperfPollNow();
 
         if (pvperfServePass(&messages->backend, now)) {
-            poll.idle_since = 0;
+            poll->idle_since = 0;
             /* A guest that never rests must not pile up host events. */
             if (pvperfTableBuried(&messages->backend.table) > PVPERF_POLL_GRAVES)
                 pvperfTableReap(&messages->backend.table);
         } else if (pvperfMessagesWork(messages) ||
                    (messages->set_up && pvperfTableReap(&messages->backend.table))) {
-            poll.idle_since = 0;
+            poll->idle_since = 0;
         } else if (pvperfSamplingBusy(&messages->backend.table)) {
             pvperfPollPause();
-        } else if (poll.idle_since == 0) {
-            poll.idle_since = now;
-        } else if (now - poll.idle_since >= poll.window) {
-            pvperfPollSleep(&poll, now);
+        } else if (poll->idle_since == 0) {
+            poll->idle_since = now;
+        } else if (now - poll->idle_since >= poll->window) {
+            pvperfPollSleep(poll, now);
             /* It looked at all fds when it woke up. */
-            now = poll.looked;
+            now = poll->looked;
         } else {
             pvperfPollPause();
         }
@@ -347,10 +357,10 @@ pvperfPollRun(pvperfMessages *messages)
         /* A guest spins for what the broker answers. */
         if (messages->backend.waiting && messages->socket.fd >= 0) {
             pvperfMessagesReceive(messages);
-            pvperfPollAfterMessage(&poll);
+            pvperfPollAfterMessage(poll);
         }
-        if (now - poll.looked >= PVPERF_POLL_LOOK_NS)
-            pvperfPollLook(&poll, now);
+        if (now - poll->looked >= PVPERF_POLL_LOOK_NS)
+            pvperfPollLook(poll, now);
     }
-    return poll.status;
+    return poll->status;
 }

@@ -6,6 +6,9 @@
 
 #include "pvperf_messages.h"
 
+/* Gets what the loop needs of the system; false with a line logged. */
+bool pvperfPollStart(pvperfMessages *messages);
+
 /* Serves until QEMU ends, or SIGTERM asks for the end, or the daemon goes
  * before it has set anything up. The exit status of the process. */
-int pvperfPollRun(pvperfMessages *messages);
+int pvperfPollRun(void);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -71,12 +72,18 @@ fakeVmForkBackend(const char *backend,
     if (pid < 0)
         err(99, "fork");
     if (pid == 0) {
+        const char *seccomp = getenv("PVPERF_SECCOMP");
+        struct rlimit fds;
         char number[16];
 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        getrlimit(RLIMIT_NOFILE, &fds);
+        fds.rlim_cur = fds.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &fds);
         snprintf(number, sizeof(number), "%d", FAKE_CONTROL_FD);
         dup2(listen_fd, FAKE_CONTROL_FD);
-        execl(backend, backend, "--control-fd", number, NULL);
+        execl(backend, backend, "--control-fd", number,
+              "--seccomp", seccomp ? seccomp : "action=kill", NULL);
         err(99, "%s", backend);
     }
     return pid;

@@ -397,15 +397,84 @@ testMemory(void)
 
 
 /* What it gave up. */
+static char *
+procLink(pid_t pid,
+         const char *file)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, file);
+
+    return g_file_read_link(path, NULL);
+}
+
+
+/* Of what kinds its fds are, behind the standard three. */
+static void
+checkFds(pid_t pid)
+{
+    static const char *const kinds[] = {
+        "socket:", "anon_inode:[eventpoll]", "anon_inode:[signalfd]", "anon_inode:[eventfd]",
+        "anon_inode:[pidfd]", "pidfd:", "anon_inode:[perf_event]", "/memfd:",
+    };
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd", pid);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    g_assert_nonnull(dir);
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *file = g_strconcat("fd/", name, NULL);
+        g_autofree char *to = procLink(pid, file);
+        bool known = g_ascii_strtoull(name, NULL, 10) <= STDERR_FILENO;
+        size_t i;
+
+        for (i = 0; !known && i < G_N_ELEMENTS(kinds); i++)
+            known = g_str_has_prefix(to, kinds[i]);
+        if (!known)
+            g_error("fd %s is %s", name, to);
+    }
+}
+
+
+static void
+checkNamespaces(pid_t pid)
+{
+    static const char *const files[] = { "ns/mnt", "ns/net", "ns/ipc", "ns/uts" };
+    g_autofree char *root = g_strdup_printf("/proc/%d/root", pid);
+    g_autoptr(GDir) dir = NULL;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *its = procLink(pid, files[i]);
+        g_autofree char *ours = procLink(getpid(), files[i]);
+
+        g_assert_nonnull(its);
+        g_assert_cmpstr(its, !=, ours);
+    }
+    dir = g_dir_open(root, 0, NULL);
+    g_assert_nonnull(dir);
+    g_assert_null(g_dir_read_name(dir));
+}
+
+
 static void
 testIsolation(void)
 {
+    static const char *const sets[] = { "\nCapEff:", "\nCapPrm:", "\nCapInh:", "\nCapAmb:" };
+    bool filtered = !g_getenv("PVPERF_SECCOMP");
+    fakeOpen open = openClock(7, 3);
     fakeVm vm;
+    size_t i;
 
     fakeVmStart(&vm, backend, 2);
-    g_assert_cmpuint(procNumber(vm.backend, "status", "\nCapEff:"), ==, 0);
-    g_assert_cmpuint(procNumber(vm.backend, "status", "\nCapPrm:"), ==, 0);
+    g_assert_cmpint(fakeVmOpen(&vm, &open).ret, ==, 0);
+    for (i = 0; i < G_N_ELEMENTS(sets); i++)
+        g_assert_cmpuint(procNumber(vm.backend, "status", sets[i]), ==, 0);
     g_assert_cmpuint(procNumber(vm.backend, "status", "\nNoNewPrivs:"), ==, 1);
+    g_assert_cmpuint(procNumber(vm.backend, "status", "\nSeccomp:"), ==, filtered ? 2 : 0);
+    if (getuid() == 0) {
+        g_assert_cmpuint(procNumber(vm.backend, "status", "\nCapBnd:"), ==, 0);
+        checkFds(vm.backend);
+        checkNamespaces(vm.backend);
+    }
     g_assert_cmpint(fakeVmStop(&vm), ==, 0);
 }
 
