@@ -188,5 +188,9 @@ pvperfCapabilitiesFormat(const pvperfCapabilities *caps)
     g_variant_dict_insert(&dict, "perf_event_paranoid", "i", caps->host.perf_event_paranoid);
     g_variant_dict_insert(&dict, "perf_event_max_sample_rate", "t", caps->host.max_sample_rate);
     g_variant_dict_insert(&dict, "virtualization", "s", caps->host.virtualization);
+    if (caps->user) {
+        g_variant_dict_insert(&dict, "backend_user", "s", caps->user->name);
+        g_variant_dict_insert(&dict, "backend_user_own", "b", !caps->user->shared);
+    }
     return g_variant_dict_end(&dict);
 }

@@ -11,6 +11,7 @@
 #include <linux/perf_event.h>
 
 #include "../conf/pvperf_events.h"
+#include "pvperf_sandbox_user.h"
 
 /* What the explanation of a refusal needs to know about the host. */
 typedef struct _pvperfHostFacts pvperfHostFacts;
@@ -26,6 +27,7 @@ struct _pvperfCapabilities {
     pvperfHostFacts host;
     int errors[PVPERF_EVENTS_MAX];      /* per event: 0, or the positive errno */
     uint32_t classes_available;         /* mask: something of the class can be counted */
+    const pvperfSandboxUser *user;      /* of backends; NULL: not told */
 };
 
 /* Probe with @open (pvperfBrokerPerfEventOpen). */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "pvperf_identity.h"
+#include "pvperf_sandbox.h"
 #include "pvperf_stats_file.h"
 
 /* A failure is forgiven for each of these that the next backend served: one that
@@ -177,15 +178,16 @@ pvperfDomainStart(pvperfDomain *dom)
 {
     const pvperfConfig *config = dom->host->config;
     const pvperfProcessOwner owner = pvperfDomainOwner(dom);
+    pvperfProcessOptions options;
     g_autoptr(GError) error = NULL;
 
     dom->started = g_get_monotonic_time();
+    pvperfSandboxOptions(dom->host->host_config, config->backend, dom->peer->vectors, &options);
     dom->process = pvperfProcessNew(config->backend_dir, dom->uuid, &owner,
                                     pvperfDomainOnEnded, dom);
     if (pvperfProcessAdopt(dom->process)) {
         g_message("domain %s: its backend is running already and is kept", pvperfDomainName(dom));
-    } else if (!pvperfProcessStart(dom->process, config->backend,
-                                   dom->host->host_config->ceiling_memory, &error)) {
+    } else if (!pvperfProcessStart(dom->process, &options, &error)) {
         pvperfDomainBackendError(dom, "cannot be started: %s", error->message);
         g_clear_pointer(&dom->process, pvperfProcessFree);
         pvperfDomainEvent(dom, PVPERF_EVENT_DIED);

@@ -348,6 +348,7 @@ pvperfDriverNew(const pvperfConfig *config,
     driver->opaque = opaque;
     driver->host.config = config;
     driver->host.host_config = host_config;
+    pvperfSandboxUserTell(&host_config->user);
     driver->host.groups = pvperfGroupsNew();
     driver->host.opaque = driver;
     driver->host.device = pvperfDriverOnDevice;
@@ -396,6 +397,8 @@ pvperfDriverReload(pvperfDriver *driver)
         return;
     }
     g_message("configuration, policies and groups are read again");
+    if (!driver->host_config->user.shared)
+        pvperfSandboxUserTell(&next->user);
     pvperfHostConfigFree(driver->host_config);
     driver->host_config = next;
     driver->host.host_config = next;
@@ -437,6 +440,7 @@ const pvperfCapabilities *
 pvperfDriverProbe(pvperfDriver *driver)
 {
     pvperfCapabilitiesProbe(&driver->caps, pvperfBrokerPerfEventOpen);
+    driver->caps.user = &driver->host_config->user;
     if (driver->host.classes_available != driver->caps.classes_available) {
         driver->host.classes_available = driver->caps.classes_available;
         pvperfDriverUpdateAll(driver);

@@ -29,6 +29,8 @@ pvperfHostConfigFree(pvperfHostConfig *config)
     if (!config)
         return;
     pvperfHostPolicyFree(config->policy);
+    g_free(config->backend_user);
+    pvperfSandboxUserClear(&config->user);
     g_free(config);
 }
 
@@ -146,9 +148,8 @@ pvperfHostConfigReadDir(pvperfHostConfig *config,
 
 
 static bool
-pvperfHostConfigCheck(const pvperfHostConfig *config,
-                      const char *path,
-                      GError **error)
+pvperfHostConfigCheckPolicy(const pvperfHostConfig *config,
+                            GError **error)
 {
     const char *name = config->policy->default_policy;
     g_autofree char *names = NULL;
@@ -158,7 +159,21 @@ pvperfHostConfigCheck(const pvperfHostConfig *config,
         return true;
     names = pvperfHostPolicyNames(config->policy, PVPERF_HOST_POLICY);
     g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
-                "%s: default_policy = \"%s\": there is no such policy; allowed: %s", path, name, names);
+                "default_policy = \"%s\": there is no such policy; allowed: %s", name, names);
+    return false;
+}
+
+
+/* What stands for something else: it has to exist. */
+static bool
+pvperfHostConfigCheck(pvperfHostConfig *config,
+                      const char *path,
+                      GError **error)
+{
+    if (pvperfHostConfigCheckPolicy(config, error) &&
+        pvperfSandboxUserFind(&config->user, config->backend_user, error))
+        return true;
+    g_prefix_error(error, "%s: ", path);
     return false;
 }
 

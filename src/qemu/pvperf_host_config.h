@@ -11,11 +11,18 @@
 #include <stdbool.h>
 
 #include "conf/pvperf_host_policy.h"
+#include "pvperf_sandbox_user.h"
 
 typedef enum {
     PVPERF_ACCESS_BUS,          /* the bus's policy decides alone who may read */
     PVPERF_ACCESS_POLKIT,       /* and polkit has to agree */
 } pvperfAccess;
+
+typedef enum {
+    PVPERF_BACKEND_SECCOMP_KILL,
+    PVPERF_BACKEND_SECCOMP_LOG,
+    PVPERF_BACKEND_SECCOMP_NONE,
+} pvperfBackendSeccomp;
 
 typedef struct _pvperfHostConfig pvperfHostConfig;
 struct _pvperfHostConfig {
@@ -23,6 +30,9 @@ struct _pvperfHostConfig {
     bool manage_devices;        /* false: never change a domain's XML */
     pvperfAccess read_access;
     uint64_t ceiling_memory;    /* KiB of sample rings of one VM; 0: none */
+    pvperfBackendSeccomp backend_seccomp;
+    char *backend_user;         /* as the file says; NULL: it says nothing */
+    pvperfSandboxUser user;     /* who that is */
 };
 
 void pvperfHostConfigFree(pvperfHostConfig *config);

@@ -13,6 +13,8 @@
 #define PVPERF_CONFIG_RATE_MAX 1000000000ULL
 #define PVPERF_CONFIG_MEMORY_MAX (1ULL << 32)   /* KiB: 4 TiB */
 
+#define PVPERF_KEY_WORDS 3
+
 typedef enum {
     PVPERF_KEY_NUMBER,          /* uint64_t */
     PVPERF_KEY_NUMBER32,        /* uint32_t */
@@ -31,7 +33,7 @@ struct _pvperfKey {
     bool zero;                  /* 0 is allowed besides min .. max */
     uint64_t min;
     uint64_t max;
-    const char *words[2];
+    const char *words[PVPERF_KEY_WORDS];
 };
 
 #define POLICY_NUMBER(name_, type_, member, zero_, min_, max_) \
@@ -45,6 +47,10 @@ static const pvperfKey configKeys[] = {
     { .name = "read_access", .type = PVPERF_KEY_CHOICE,
       .offset = offsetof(pvperfHostConfig, read_access), .size = sizeof(pvperfAccess),
       .words = { "bus", "polkit" } },
+    { .name = "backend_user", .type = PVPERF_KEY_NAME, .offset = offsetof(pvperfHostConfig, backend_user) },
+    { .name = "backend_seccomp", .type = PVPERF_KEY_CHOICE,
+      .offset = offsetof(pvperfHostConfig, backend_seccomp), .size = sizeof(pvperfBackendSeccomp),
+      .words = { "kill", "log", "none" } },
 
     { .name = "default_policy", .type = PVPERF_KEY_NAME, .in_policy = true,
       .offset = offsetof(pvperfHostPolicy, default_policy) },
@@ -148,6 +154,22 @@ configSetClasses(const pvperfKey *key,
 }
 
 
+/* "a" and "b", or "a", "b" and "c" */
+static char *
+configChoices(const pvperfKey *key)
+{
+    GString *text = g_string_new(NULL);
+    size_t i;
+
+    for (i = 0; i < PVPERF_KEY_WORDS && key->words[i]; i++) {
+        bool last = i + 1 == PVPERF_KEY_WORDS || !key->words[i + 1];
+
+        g_string_append_printf(text, "%s\"%s\"", i == 0 ? "" : last ? " and " : ", ", key->words[i]);
+    }
+    return g_string_free(text, FALSE);
+}
+
+
 static bool
 configSetChoice(const pvperfKey *key,
                 const char *value,
@@ -155,16 +177,16 @@ configSetChoice(const pvperfKey *key,
                 GError **error)
 {
     g_autoptr(GVariant) parsed = g_variant_parse(G_VARIANT_TYPE_STRING, value, NULL, NULL, NULL);
-    g_autofree char *allowed = g_strdup_printf("\"%s\" and \"%s\"", key->words[0], key->words[1]);
-    int i;
+    g_autofree char *allowed = configChoices(key);
+    unsigned int i;
 
-    for (i = 0; parsed && i < 2; i++) {
+    for (i = 0; parsed && i < PVPERF_KEY_WORDS && key->words[i]; i++) {
         if (strcmp(g_variant_get_string(parsed, NULL), key->words[i]) != 0)
             continue;
         if (key->size == sizeof(bool))
             *(bool *)field = i;
         else
-            *(pvperfAccess *)field = i;
+            *(unsigned int *)field = i; /* an enum */
         return true;
     }
     return configError(error, key->name, value, allowed);

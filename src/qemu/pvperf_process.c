@@ -6,7 +6,8 @@
  * of GLib is not used because an adopted backend is nobody's child here. The
  * backend gets the listening socket by number and nothing else: the sockets of
  * the daemon are close-on-exec. It is put into a session of its own, so that
- * what ends the daemon does not end it.
+ * what ends the daemon does not end it. Limits that are the VM's are set here,
+ * before the program runs; the rest of its sandbox it makes itself.
  */
 #include "pvperf_process.h"
 
@@ -14,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,8 +28,9 @@
 #include "pvperf_stopped.h"
 
 #define PVPERF_STOP_MS 2000
-/* the number at which the backend finds its socket */
+/* the numbers at which the backend finds its socket and its network namespace */
 #define PVPERF_CONTROL_FD 3
+#define PVPERF_NET_FD 4
 
 struct _pvperfProcess {
     char *socket;
@@ -113,6 +116,9 @@ pvperfProcessHow(const pvperfProcess *process)
     }
     if (!process->child || waitpid(process->pid, &status, 0) != process->pid)
         return g_strdup("ended");
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+        return g_strdup("was killed by seccomp for a system call that is not on its list (the host's audit log "
+                        "names it)");
     if (WIFSIGNALED(status))
         return g_strdup_printf("was killed by signal %d (%s)", WTERMSIG(status),
                                strsignal(WTERMSIG(status)));
@@ -217,14 +223,63 @@ pvperfProcessAdopt(pvperfProcess *process)
 
 /* ---- start ---- */
 
+/* What is beyond the hard limit needs a right that may not be there. */
+static void
+pvperfProcessLimit(int resource,
+                   uint64_t wanted)
+{
+    struct rlimit limit = { wanted, wanted };
+
+    if (wanted == 0 || setrlimit(resource, &limit) == 0 || getrlimit(resource, &limit) < 0)
+        return;
+    limit.rlim_cur = MIN(wanted, limit.rlim_max);
+    setrlimit(resource, &limit);
+}
+
+
+/* In the child, between fork and exec. */
 static void
 pvperfProcessChildSetup(gpointer opaque)
 {
+    const pvperfProcessOptions *options = opaque;
     sigset_t none;
 
     setsid();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    pvperfProcessLimit(RLIMIT_NOFILE, options->max_fds);
+    pvperfProcessLimit(RLIMIT_AS, options->max_memory);
+}
+
+
+/* Takes over value. */
+static void
+pvperfProcessArg(GPtrArray *argv,
+                 const char *name,
+                 char *value)
+{
+    g_ptr_array_add(argv, g_strdup(name));
+    g_ptr_array_add(argv, value);
+}
+
+
+static GPtrArray *
+pvperfProcessArgv(const pvperfProcessOptions *options)
+{
+    GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
+
+    g_ptr_array_add(argv, g_strdup(options->program));
+    pvperfProcessArg(argv, "--control-fd", g_strdup_printf("%d", PVPERF_CONTROL_FD));
+    if (options->max_rings_kib)
+        pvperfProcessArg(argv, "--max-rings-kib", g_strdup_printf("%" G_GUINT64_FORMAT, options->max_rings_kib));
+    if (options->net_fd >= 0)
+        pvperfProcessArg(argv, "--netns-fd", g_strdup_printf("%d", PVPERF_NET_FD));
+    if (options->change_user)
+        pvperfProcessArg(argv, "--user", g_strdup_printf("%u:%u", options->uid, options->gid));
+    if (options->seccomp)
+        pvperfProcessArg(argv, "--seccomp", g_strconcat("action=", options->seccomp, NULL));
+    g_ptr_array_add(argv, NULL);
+    return argv;
 }
 
 
@@ -243,24 +298,23 @@ pvperfProcessWriteFile(pvperfProcess *process,
 
 bool
 pvperfProcessStart(pvperfProcess *process,
-                   const char *program,
-                   uint64_t max_rings_kib,
+                   const pvperfProcessOptions *options,
                    GError **error)
 {
-    g_autofree char *number = g_strdup_printf("%d", PVPERF_CONTROL_FD);
-    g_autofree char *rings = g_strdup_printf("%" G_GUINT64_FORMAT, max_rings_kib);
-    const char *argv[] = { program, "--control-fd", number, max_rings_kib ? "--max-rings-kib" : NULL, rings, NULL };
-    const int target = PVPERF_CONTROL_FD;
+    g_autoptr(GPtrArray) argv = pvperfProcessArgv(options);
+    const int targets[] = { PVPERF_CONTROL_FD, PVPERF_NET_FD };
     int fd = pvperfPacketListen(process->socket, error);
+    const int fds[] = { fd, options->net_fd };
     GPid pid;
     bool ok;
 
     if (fd < 0)
         return false;
-    ok = g_spawn_async_with_pipes_and_fds(NULL, argv, NULL,
+    ok = g_spawn_async_with_pipes_and_fds(NULL, (const char *const *)argv->pdata, NULL,
                                           G_SPAWN_DO_NOT_REAP_CHILD,
-                                          pvperfProcessChildSetup, NULL, -1, -1, -1,
-                                          &fd, &target, 1, &pid, NULL, NULL, NULL, error);
+                                          pvperfProcessChildSetup, (gpointer)options, -1, -1, -1,
+                                          fds, targets, options->net_fd >= 0 ? 2 : 1,
+                                          &pid, NULL, NULL, NULL, error);
     close(fd);
     if (!ok) {
         unlink(process->socket);

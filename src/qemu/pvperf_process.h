@@ -31,6 +31,20 @@ struct _pvperfProcessOwner {
     uint64_t start_time;
 };
 
+/* How a backend is started; pvperf_sandbox.c says how. */
+typedef struct _pvperfProcessOptions pvperfProcessOptions;
+struct _pvperfProcessOptions {
+    const char *program;
+    uint64_t max_rings_kib;     /* KiB of sample rings that it may have; 0: no limit */
+    uint64_t max_fds;           /* 0: as the daemon */
+    uint64_t max_memory;        /* bytes of address space; 0: as the daemon */
+    bool change_user;
+    uid_t uid;
+    gid_t gid;
+    const char *seccomp;        /* NULL: as the program has it */
+    int net_fd;                 /* network namespace to be in; -1: one of its own */
+};
+
 /* Nothing is done yet. */
 pvperfProcess *pvperfProcessNew(const char *dir,
                                 const char *uuid,
@@ -53,11 +67,10 @@ const char *pvperfProcessSocket(const pvperfProcess *process);
  * that daemon, is killed on the way. */
 bool pvperfProcessAdopt(pvperfProcess *process);
 
-/* Make the socket and run @program on it. @max_rings_kib: KiB of sample rings that
- * it may have, 0: no limit; it holds for as long as the process lives. */
+/* Make the socket and run the program on it. All of the options holds for as long as the
+ * process lives. */
 bool pvperfProcessStart(pvperfProcess *process,
-                        const char *program,
-                        uint64_t max_rings_kib,
+                        const pvperfProcessOptions *options,
                         GError **error);
 
 /* Ask it to end, kill it if it does not in time; `ended` follows. */

@@ -102,12 +102,25 @@ pvperfAbilitiesPrint(pvperfShell *shell,
     pvperfTablePrint(table, shell->quiet ? PVPERF_TABLE_ROWS : PVPERF_TABLE_FULL, shell->out);
 }
 
+static void
+pvperfCapabilitiesPrintUser(pvperfShell *shell,
+                            GVariant *reply)
+{
+    g_autofree char *user = pvperfTextEscape(pvperfDictString(reply, "backend_user"), false);
+
+    if (*user)
+        fprintf(shell->out, "Backends run as:            %s%s\n", user,
+                pvperfDictBool(reply, "backend_user_own") ? "" : " (there is no user 'pvperf')");
+    fputc('\n', shell->out);
+}
+
 static int
 pvperfCapabilities(pvperfShell *shell,
                    GError **error)
 {
     static const char *const keys[] = {
-        "perf_event_paranoid", "perf_event_max_sample_rate", "virtualization", NULL
+        "perf_event_paranoid", "perf_event_max_sample_rate", "virtualization",
+        "backend_user", "backend_user_own", NULL
     };
     g_autoptr(GVariant) reply = pvperfBusCall(shell, "GetCapabilities", NULL, "a{sv}", error);
     g_autoptr(GPtrArray) classes = NULL;
@@ -132,7 +145,8 @@ pvperfCapabilities(pvperfShell *shell,
                 pvperfDictInt(reply, "perf_event_paranoid", 0));
         fprintf(shell->out, "perf_event_max_sample_rate: %" G_GUINT64_FORMAT "\n",
                 pvperfDictUint(reply, "perf_event_max_sample_rate"));
-        fprintf(shell->out, "Virtualization:             %s\n\n", virtualization);
+        fprintf(shell->out, "Virtualization:             %s\n", virtualization);
+        pvperfCapabilitiesPrintUser(shell, reply);
         pvperfAbilitiesPrint(shell, classes, "Class");
         pvperfAbilitiesPrint(shell, events, "Event");
     }

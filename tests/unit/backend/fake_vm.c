@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "fake_vm.h"
+#include "pvperf_limits.h"
 
 #define FAKE_CONTROL_FD 10
 #define FAKE_PATIENCE_NS 2000000000ULL
@@ -63,8 +64,27 @@ fakeVmForkQemu(void)
 }
 
 
+/* As the daemon does. The address space of a sanitized program is larger than any machine's. */
+static void
+fakeVmLimit(uint32_t nr_vcpus)
+{
+    const struct rlimit memory = { pvperfLimitsMemory(nr_vcpus), pvperfLimitsMemory(nr_vcpus) };
+    uint64_t wanted = pvperfLimitsFds(nr_vcpus, PVPERF_MAX_IDS);
+    struct rlimit fds;
+
+    getrlimit(RLIMIT_NOFILE, &fds);
+    if (wanted < fds.rlim_max)
+        fds.rlim_max = wanted;
+    fds.rlim_cur = fds.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &fds) < 0 ||
+        (!getenv("PVPERF_SANITIZED") && setrlimit(RLIMIT_AS, &memory) < 0))
+        err(99, "setrlimit");
+}
+
+
 static pid_t
 fakeVmForkBackend(const char *backend,
+                  uint32_t nr_vcpus,
                   int listen_fd)
 {
     pid_t pid = fork();
@@ -73,13 +93,10 @@ fakeVmForkBackend(const char *backend,
         err(99, "fork");
     if (pid == 0) {
         const char *seccomp = getenv("PVPERF_SECCOMP");
-        struct rlimit fds;
         char number[16];
 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        getrlimit(RLIMIT_NOFILE, &fds);
-        fds.rlim_cur = fds.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &fds);
+        fakeVmLimit(nr_vcpus);
         snprintf(number, sizeof(number), "%d", FAKE_CONTROL_FD);
         dup2(listen_fd, FAKE_CONTROL_FD);
         execl(backend, backend, "--control-fd", number,
@@ -115,7 +132,7 @@ fakeVmSpawn(fakeVm *vm,
     vm->qemu_fd = syscall(SYS_pidfd_open, vm->qemu, 0);
     if (vm->qemu_fd < 0)
         err(99, "pidfd_open");
-    vm->backend = fakeVmForkBackend(backend, listen_fd);
+    vm->backend = fakeVmForkBackend(backend, nr_vcpus, listen_fd);
     close(listen_fd);
 
     pvperfPolicyInitDefault(&vm->policy, nr_vcpus);

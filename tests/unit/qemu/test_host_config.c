@@ -17,6 +17,8 @@ static const struct {
     { "manage_device = \"auto\"\n", "the key 'manage_device' is not known; allowed: manage_devices, " },
     { "manage_devices = auto\n", "manage_devices = auto: allowed: \"manual\" and \"auto\"" },
     { "manage_devices = \"never\"\n", "manage_devices = \"never\": allowed: \"manual\" and \"auto\"" },
+    { "backend_seccomp = \"trap\"\n", "backend_seccomp = \"trap\": allowed: \"kill\", \"log\" and \"none\"" },
+    { "backend_user = nobody\n", "backend_user = nobody: allowed: a name in quotes" },
     { "read_access = 1\n", "read_access = 1: allowed: \"bus\" and \"polkit\"" },
     { "default_policy = \"\"\n", "default_policy = \"\": allowed: a name in quotes" },
     { "default_policy = \"gold\"\n", "default_policy = \"gold\": there is no such policy; allowed: none" },
@@ -88,6 +90,7 @@ testExample(void)
     g_autofree char *text = NULL;
     g_autoptr(GRegex) commented = g_regex_new("^#([a-z_]+ = )", G_REGEX_MULTILINE, 0, NULL);
     g_autofree char *active = NULL;
+    char *user;
     g_autoptr(GError) error = NULL;
     g_autoptr(pvperfHostConfig) config = NULL;
     g_autoptr(pvperfHostPolicy) builtin = pvperfHostPolicyNew();
@@ -96,6 +99,10 @@ testExample(void)
     g_assert_true(g_file_get_contents(g_getenv("PVPERF_EXAMPLE"), &text, NULL, NULL));
     active = g_regex_replace(commented, text, -1, 0, "\\1", 0, NULL);
     g_assert_nonnull(strstr(active, "\nceiling_memory = 0\n"));
+    /* this host need not have it */
+    user = strstr(active, "\nbackend_user = \"pvperf\"\n");
+    g_assert_nonnull(user);
+    memcpy(strchr(user, '"') + 1, "nobody", strlen("nobody"));
     testFile(dir, "virtpvperfd.conf", active);
     testFile(dir, "pvperf/policies/gold.xml", "<pvperf/>");
     config = testLoad(dir, NULL, &error);
@@ -107,6 +114,7 @@ testExample(void)
     g_assert_true(config->manage_devices);
     g_assert_cmpint(config->read_access, ==, PVPERF_ACCESS_BUS);
     g_assert_cmpuint(config->ceiling_memory, ==, 0);
+    g_assert_cmpint(config->backend_seccomp, ==, PVPERF_BACKEND_SECCOMP_KILL);
     g_assert_cmpstr(config->policy->default_policy, ==, "gold");
     testDirRemove(dir);
 }
@@ -122,7 +130,8 @@ testValues(void)
     testFile(dir, "virtpvperfd.conf",
              "manage_devices = \"manual\"\nread_access=\"polkit\"\n"
              "default_classes = [ \"vcpu\", \"ipc\" ]   \ndefault_per_vcpu = 3\ndefault_samples_sec = 0\n"
-             "ceiling_max = 7\nceiling_total_samples_sec = 9\nceiling_memory = 64\n");
+             "ceiling_max = 7\nceiling_total_samples_sec = 9\nceiling_memory = 64\n"
+             "backend_seccomp = \"none\"\nbackend_user = \"nobody\"\n");
     config = testLoad(dir, NULL, &error);
     g_assert_no_error(error);
     g_assert_false(config->manage_devices);
@@ -133,6 +142,38 @@ testValues(void)
     g_assert_cmpuint(config->policy->ceiling.max, ==, 7);
     g_assert_cmpuint(config->policy->ceiling.total_samples_sec, ==, 9);
     g_assert_cmpuint(config->ceiling_memory, ==, 64);
+    g_assert_cmpint(config->backend_seccomp, ==, PVPERF_BACKEND_SECCOMP_NONE);
+    g_assert_cmpstr(config->backend_user, ==, "nobody");
+    testDirRemove(dir);
+}
+
+
+/* Another user is root's to choose; a session's backends stay with theirs. */
+static void
+testUser(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(pvperfHostConfig) config = NULL;
+    char *dir = testDirNew();
+
+    testFile(dir, "virtpvperfd.conf", "backend_user = \"no such user\"\n");
+    config = testLoad(dir, NULL, &error);
+    if (geteuid() == 0) {
+        g_assert_null(config);
+        g_assert_nonnull(strstr(error->message, "virtpvperfd.conf: backend_user = \"no such user\": allowed: the name "
+                                "of a user of this host"));
+    } else {
+        g_assert_false(config->user.change);
+    }
+    g_clear_error(&error);
+    g_clear_pointer(&config, pvperfHostConfigFree);
+
+    testFile(dir, "virtpvperfd.conf", "");
+    config = testLoad(dir, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(config->user.change, ==, geteuid() == 0);
+    if (config->user.change)
+        g_assert_cmpstr(config->user.name, ==, config->user.shared ? "nobody" : "pvperf");
     testDirRemove(dir);
 }
 
@@ -186,6 +227,7 @@ main(int argc,
     g_test_add_func("/host-config/absent", testAbsent);
     g_test_add_func("/host-config/example", testExample);
     g_test_add_func("/host-config/values", testValues);
+    g_test_add_func("/host-config/user", testUser);
     g_test_add_func("/host-config/again", testAgain);
     return g_test_run();
 }

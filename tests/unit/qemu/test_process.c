@@ -6,6 +6,7 @@
 #include "../../../src/qemu/pvperf_identity.h"
 #include "../../../src/qemu/pvperf_stopped.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,6 +72,17 @@ testTearDown(testProcess *test)
 
 
 static bool
+testStart(testProcess *test,
+          uint64_t kib,
+          GError **error)
+{
+    const pvperfProcessOptions options = { .program = test->program, .max_rings_kib = kib, .net_fd = -1 };
+
+    return pvperfProcessStart(test->process, &options, error);
+}
+
+
+static bool
 testFileExists(testProcess *test,
                const char *name)
 {
@@ -87,6 +99,8 @@ static const struct {
     { "exit 0", "exited with status 0" },
     { "exit 3", "exited with status 3" },
     { "kill -9 $$", "was killed by signal 9 (Killed)" },
+    { "kill -SYS $$", "was killed by seccomp for a system call that is not on its list (the host's audit log "
+      "names it)" },
     /* it gets its socket as promised, and no other one */
     { "[ \"$1 $2\" = '--control-fd 3' ] && [ -S /proc/$$/fd/3 ] || exit 8\n"
       "for fd in /proc/$$/fd/*; do\n"
@@ -103,7 +117,7 @@ testEnd(gconstpointer opaque)
     g_autoptr(GError) error = NULL;
 
     testSetUp(&test, end->script);
-    g_assert_true(pvperfProcessStart(test.process, test.program, 0, &error));
+    g_assert_true(testStart(&test, 0, &error));
     g_assert_no_error(error);
     testRunUntil(testHasEnded, &test);
     g_assert_cmpstr(test.how, ==, end->how);
@@ -124,7 +138,30 @@ testRings(gconstpointer opaque)
     testProcess test;
 
     testSetUp(&test, script);
-    g_assert_true(pvperfProcessStart(test.process, test.program, kib, &error));
+    g_assert_true(testStart(&test, kib, &error));
+    testRunUntil(testHasEnded, &test);
+    g_assert_cmpstr(test.how, ==, "exited with status 0");
+    testTearDown(&test);
+}
+
+
+/* All that a backend is told and given. */
+static void
+testOptions(void)
+{
+    testProcess test;
+    g_autoptr(GError) error = NULL;
+    pvperfProcessOptions options = {
+        .max_fds = 77, .max_memory = 1ULL << 30, .change_user = true, .uid = 12, .gid = 34, .seccomp = "log",
+    };
+
+    testSetUp(&test, "[ \"$*\" = '--control-fd 3 --netns-fd 4 --user 12:34 --seccomp action=log' ] || exit 8\n"
+              "[ \"$(ulimit -n) $(ulimit -v)\" = '77 1048576' ] || exit 9\n"
+              "[ \"$(readlink /proc/$$/fd/4)\" = \"$(readlink /proc/$$/ns/net)\" ] || exit 10");
+    options.program = test.program;
+    options.net_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    g_assert_true(pvperfProcessStart(test.process, &options, &error));
+    close(options.net_fd);
     testRunUntil(testHasEnded, &test);
     g_assert_cmpstr(test.how, ==, "exited with status 0");
     testTearDown(&test);
@@ -134,11 +171,12 @@ testRings(gconstpointer opaque)
 static void
 testNoProgram(void)
 {
+    const pvperfProcessOptions options = { .program = "/nonexistent/backend", .net_fd = -1 };
     testProcess test;
     g_autoptr(GError) error = NULL;
 
     testSetUp(&test, "");
-    g_assert_false(pvperfProcessStart(test.process, "/nonexistent/backend", 0, &error));
+    g_assert_false(pvperfProcessStart(test.process, &options, &error));
     g_assert_nonnull(strstr(error->message, "/nonexistent/backend"));
     g_assert_false(testFileExists(&test, "uuid.sock"));
     testTearDown(&test);
@@ -152,7 +190,7 @@ testStop(void)
     g_autoptr(GError) error = NULL;
 
     testSetUp(&test, "exec sleep 60");
-    g_assert_true(pvperfProcessStart(test.process, test.program, 0, &error));
+    g_assert_true(testStart(&test, 0, &error));
     testRunFor(100);
     pvperfProcessStop(test.process);
     testRunUntil(testHasEnded, &test);
@@ -168,7 +206,7 @@ testStopStubborn(void)
     g_autoptr(GError) error = NULL;
 
     testSetUp(&test, "trap '' TERM; while :; do sleep 0.1; done");
-    g_assert_true(pvperfProcessStart(test.process, test.program, 0, &error));
+    g_assert_true(testStart(&test, 0, &error));
     testRunFor(200);
     g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*did not end in 2000 ms and is killed");
     pvperfProcessStop(test.process);
@@ -202,7 +240,7 @@ testAdopt(void)
     pid_t pid;
 
     testSetUp(&test, "exec sleep 60");
-    g_assert_true(pvperfProcessStart(test.process, test.program, 0, &error));
+    g_assert_true(testStart(&test, 0, &error));
     pid = testReadPid(&test);
     pvperfProcessFree(test.process);
     g_assert_cmpint(kill(pid, 0), ==, 0);
@@ -295,7 +333,7 @@ testAdoptStranger(void)
     pid_t pid;
 
     testSetUp(&test, "exec sleep 60");
-    g_assert_true(pvperfProcessStart(test.process, test.program, 0, &error));
+    g_assert_true(testStart(&test, 0, &error));
     pid = testReadPid(&test);
     pvperfProcessFree(test.process);
     test.process = pvperfProcessNew(test.dir, "uuid", &other, testOnEnded, &test);
@@ -367,6 +405,7 @@ main(int argc,
     }
     g_test_add_data_func("/process/rings/none", GSIZE_TO_POINTER(0), testRings);
     g_test_add_data_func("/process/rings/ceiling", GSIZE_TO_POINTER(640), testRings);
+    g_test_add_func("/process/options", testOptions);
     g_test_add_func("/process/no program", testNoProgram);
     g_test_add_func("/process/stop", testStop);
     g_test_add_func("/process/stop stubborn", testStopStubborn);
