@@ -140,10 +140,12 @@ pvperfPeerPidfd(int socket,
     int fd = -1;
     socklen_t length = sizeof(fd);
 
-    /* Linux 6.5: the process that connected, even if its pid is used again. */
+    /* Linux 6.5: the process that connected, and an error once that is gone,
+     * even if its pid is used again. Before, the daemon finds that out by the
+     * window, which another process got. */
     if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &length) == 0)
         return fd;
-    return (int)syscall(SYS_pidfd_open, pid, 0);
+    return errno == ENOPROTOOPT ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 }
 
 static bool

@@ -173,6 +173,18 @@ pvperfDomainConnect(pvperfDomain *dom)
 }
 
 
+/* The process that is going to be counted has to be the one that got the window. */
+static bool
+pvperfDomainIsGenuine(pvperfDomain *dom)
+{
+    if (pvperfIdentityHolds("/proc", dom->peer->pid, dom->peer->window))
+        return true;
+    pvperfDomainBackendError(dom, "cannot be started: its QEMU, process %d, does not have the window open",
+                             dom->peer->pid);
+    return false;
+}
+
+
 static void
 pvperfDomainStart(pvperfDomain *dom)
 {
@@ -182,6 +194,10 @@ pvperfDomainStart(pvperfDomain *dom)
     g_autoptr(GError) error = NULL;
 
     dom->started = g_get_monotonic_time();
+    if (!pvperfDomainIsGenuine(dom)) {
+        pvperfDomainEvent(dom, PVPERF_EVENT_DIED);
+        return;
+    }
     pvperfSandboxOptions(dom->host->host_config, config->backend, dom->peer->vectors, &options);
     dom->process = pvperfProcessNew(config->backend_dir, dom->uuid, &owner,
                                     pvperfDomainOnEnded, dom);

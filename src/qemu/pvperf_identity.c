@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pvperf_identity.c: pid -> domain.
+ * pvperf_identity.c: pid -> domain; process -> window.
  *
  * libvirt writes NAME.pid and NAME.xml (status) before QEMU connects to any
  * of its chardevs, and removes them when the process ends. The pid must stand
@@ -215,4 +215,50 @@ pvperfIdentityState(const char *proc,
     g_autofree char *text = pvperfIdentityStat(proc, pid, 3);
 
     return text ? *text : 0;
+}
+
+
+/* What PROC/PID/fdinfo/FD says of the file itself: its mount and inode. The kernel
+ * answers from memory, whatever file system the process has put there. */
+static char *
+pvperfIdentityFile(const char *proc,
+                   const char *pid,
+                   const char *fd)
+{
+    g_autofree char *path = g_build_filename(proc, pid, "fdinfo", fd, NULL);
+    g_autofree char *text = NULL;
+    const char *mount;
+    const char *inode;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return NULL;
+    mount = strstr(text, "\nmnt_id:");
+    inode = strstr(text, "\nino:");
+    if (!mount || !inode)
+        return NULL;
+    return g_strdup_printf("%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+                           g_ascii_strtoull(mount + strlen("\nmnt_id:"), NULL, 10),
+                           g_ascii_strtoull(inode + strlen("\nino:"), NULL, 10));
+}
+
+
+bool
+pvperfIdentityHolds(const char *proc,
+                    pid_t pid,
+                    int fd)
+{
+    g_autofree char *process = g_strdup_printf("%d", pid);
+    g_autofree char *own = g_strdup_printf("%d", fd);
+    g_autofree char *wanted = pvperfIdentityFile("/proc", "self", own);
+    g_autofree char *path = g_build_filename(proc, process, "fdinfo", NULL);
+    g_autoptr(GDir) dir = wanted ? g_dir_open(path, 0, NULL) : NULL;
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *file = pvperfIdentityFile(proc, process, name);
+
+        if (g_strcmp0(file, wanted) == 0)
+            return true;
+    }
+    return false;
 }

@@ -34,6 +34,14 @@ uint64_t pvperfIdentityStartTime(const char *proc,
 char pvperfIdentityState(const char *proc,
                          pid_t pid);
 
+/* Whether @pid has the file open that @fd of ours is. Who connected to the keeper
+ * is known by its pid alone on kernels before 6.5; a connection that outlived its
+ * process and waited until the pid was another QEMU's is told by this: the window
+ * went to somebody else. */
+bool pvperfIdentityHolds(const char *proc,
+                         pid_t pid,
+                         int fd);
+
 /* Whether @pidfd's process still lives. */
 bool pvperfIdentityAlive(int pidfd);
 

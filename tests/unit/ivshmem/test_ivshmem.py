@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test_ivshmem.py PROGRAM: pvperf-ivshmem against fake VMMs and a fake daemon."""
+import ctypes
 import fcntl
 import os
 import resource
@@ -17,6 +18,8 @@ from harness import MAGIC, WAIT, Keeper, Peer, Process, public, window_size
 PROGRAM = None
 NOBODY = 65534
 F_GET_SEALS = 1034
+SO_PEERPIDFD = 77
+SYS_CLONE3 = 435
 SEALED = 0x1 | 0x2 | 0x4  # SEAL, SHRINK, GROW
 root = unittest.skipUnless(os.geteuid() == 0, "needs root, to act as another user")
 
@@ -139,6 +142,75 @@ class Handshake(Case):
             time.sleep(0.1)
             self.assertEqual(vmm.ask("read 1028")["size"], window_size(1024))
             self.assertLess(self.keeper.fds(), 30, "a dead window costs one fd")
+
+
+class ForgedIdentity(Case):
+    """A VMM that was taken over wants to pass for another VM's."""
+
+    def left_behind(self):
+        """A connection that waits for the keeper, and the pid of the process that made it, which is gone."""
+        sock = socket.socket(socket.AF_UNIX)
+        self.addCleanup(sock.close)
+        pid = os.fork()
+        if pid == 0:
+            os._exit(sock.connect_ex(self.keeper.socket))
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        return sock, pid
+
+    def process(self, pid):
+        """A process with this pid."""
+        numbers = (ctypes.c_int * 1)(pid)
+        args = struct.pack("<11Q", 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, ctypes.addressof(numbers), 1, 0)
+        got = ctypes.CDLL(None, use_errno=True).syscall(SYS_CLONE3, args, len(args))
+        if got == 0:
+            while True:
+                signal.pause()
+        if got < 0:
+            self.skipTest(f"no process can be made with pid {pid}: {os.strerror(ctypes.get_errno())}")
+        self.addCleanup(os.waitpid, pid, 0)
+        self.addCleanup(os.kill, pid, signal.SIGKILL)
+
+    def check_dead(self, sock):
+        with self.keeper.daemon() as daemon:
+            peer = Peer.__new__(Peer)
+            peer.sock, peer.messages = sock, []
+            sock.settimeout(WAIT)
+            with peer.handshake(1):
+                self.check_complete(peer, 1)
+                daemon.until(daemon.SYNCED)
+                self.assertTrue(daemon.quiet(), "nobody is told of it")
+
+    def test_pid_of_a_process_that_is_gone(self):
+        self.keeper.proc.send_signal(signal.SIGSTOP)
+        sock, pid = self.left_behind()
+        self.keeper.status_xml("victim", pid, 1)
+        self.keeper.proc.send_signal(signal.SIGCONT)
+        self.check_dead(sock)
+
+    @root
+    def test_pid_that_is_used_again(self):
+        """By the victim, while the connection still waits. Before Linux 6.5 the daemon has to find it out."""
+        one, other = socket.socketpair()
+        with one, other:
+            try:
+                os.close(one.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD))
+            except OSError:
+                self.skipTest("the kernel does not tell a socket's peer by pidfd")
+        self.keeper.proc.send_signal(signal.SIGSTOP)
+        sock, pid = self.left_behind()
+        self.process(pid)
+        self.keeper.status_xml("victim", pid, 1)
+        self.keeper.proc.send_signal(signal.SIGCONT)
+        self.check_dead(sock)
+
+    def test_command_line_names_another_vm(self):
+        with Process(self.keeper.socket, "-name", "guest=victim", "-uuid", "c7a5fdbd-cdaf-9455-926a-d65c16db1809",
+                     "-pidfile", "/run/libvirt/qemu/victim.pid") as vmm, self.keeper.daemon() as daemon:
+            self.keeper.status_xml("victim", os.getpid(), 1)
+            vmm.ask("connect")
+            vmm.ask("read 5")
+            daemon.until(daemon.SYNCED)
+            self.assertTrue(daemon.quiet(), "nobody is told of it")
 
 
 class Limits(Case):

@@ -39,6 +39,8 @@ typedef struct _testCycles testCycles;
 struct _testCycles {
     testDaemon host;
     fakeGuest guest;
+    fakeGuest next;             /* whose window QEMU has open, too, for an attach */
+    bool attached;              /* that one is used */
     uint64_t connection;
     uint64_t session;           /* the one before */
     bool struck;                /* this QEMU's backend failed already */
@@ -186,21 +188,33 @@ testWork(testCycles *test)
 static void
 testConnect(testCycles *test)
 {
-    fakeGuestInit(&test->guest, 2);
     test->session = 0;
     testTellPeerOf(&test->host, ++test->connection, test->guest.window_fd, test->guest.doorbell_fd);
+}
+
+
+/* A QEMU has its windows open: they are there before it is forked. */
+static void
+testNewQemu(testCycles *test)
+{
+    kill(test->host.qemu, SIGKILL);
+    waitpid(test->host.qemu, NULL, 0);
+    testTellGone(&test->host, test->connection);
+    fakeGuestInit(&test->guest, 2);
+    fakeGuestInit(&test->next, 2);
+    test->attached = false;
+    testStartQemu(&test->host);
+    testConnect(test);
 }
 
 
 static void
 testQemuDies(testCycles *test)
 {
-    kill(test->host.qemu, SIGKILL);
-    waitpid(test->host.qemu, NULL, 0);
-    testTellGone(&test->host, test->connection);
     fakeGuestFree(&test->guest);
-    testStartQemu(&test->host);
-    testConnect(test);
+    if (!test->attached)
+        fakeGuestFree(&test->next);
+    testNewQemu(test);
 }
 
 
@@ -209,6 +223,8 @@ testDetached(testCycles *test)
 {
     testTellGone(&test->host, test->connection);
     fakeGuestFree(&test->guest);
+    test->guest = test->next;
+    test->attached = true;
     testConnect(test);
 }
 
@@ -258,7 +274,7 @@ testDice(testCycles *test)
     testCycle kind = g_test_rand_int_range(0, NR_CYCLES);
     bool strikes = kind == CYCLE_BACKEND_KILLED || kind == CYCLE_BACKEND_STOPPED;
 
-    if (strikes && test->struck)
+    if ((strikes && test->struck) || (kind == CYCLE_DETACHED && test->attached))
         kind = CYCLE_QEMU_DIES;
     if (kind != CYCLE_DRIVER_RELOADED)
         test->struck = strikes && !test->struck;
@@ -287,8 +303,7 @@ testThousand(void)
     testStart(&test.host);
     /* the rig's own connection goes for one with a guest */
     test.connection = 1;
-    testTellGone(&test.host, 1);
-    testConnect(&test);
+    testNewQemu(&test);
     testRunUntil(testServed, &test);
     testWork(&test);
 
@@ -317,6 +332,8 @@ testThousand(void)
     testTellGone(&test.host, test.connection);
     testRunUntil(testNoFiles, &test);
     fakeGuestFree(&test.guest);
+    if (!test.attached)
+        fakeGuestFree(&test.next);
     testStop(&test.host);
 }
 

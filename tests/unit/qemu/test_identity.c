@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/syscall.h>
@@ -134,6 +135,35 @@ testDomainMany(void)
 }
 
 
+/* Two QEMUs, each with a window of its own: neither passes for the other, nor does
+ * a process that has none, whatever it calls itself. */
+static void
+testWindow(void)
+{
+    int mine = memfd_create("pvperf", MFD_CLOEXEC);
+    int other;
+    pid_t qemu = testSleeper();
+    char *proc = testDirNew();
+
+    other = memfd_create("pvperf", MFD_CLOEXEC);
+    g_assert_true(pvperfIdentityHolds("/proc", qemu, mine));
+    g_assert_false(pvperfIdentityHolds("/proc", qemu, other));
+    g_assert_true(pvperfIdentityHolds("/proc", getpid(), other));
+    g_assert_false(pvperfIdentityHolds("/proc", qemu, -1));
+    g_assert_false(pvperfIdentityHolds(proc, qemu, mine));
+
+    testFile(proc, "7/fdinfo/3", "pos:\t0\nflags:\t02\n");
+    testFile(proc, "7/fdinfo/4", "");
+    g_assert_false(pvperfIdentityHolds(proc, 7, mine));
+    kill(qemu, SIGKILL);
+    waitpid(qemu, NULL, 0);
+    g_assert_false(pvperfIdentityHolds("/proc", qemu, mine));
+    close(mine);
+    close(other);
+    testDirRemove(proc);
+}
+
+
 static const struct {
     const char *comm;
     int vcpu;
@@ -239,6 +269,7 @@ main(int argc,
     g_test_add_func("/identity/domain/symbolic link", testDomainSymlink);
     g_test_add_func("/identity/domain/many", testDomainMany);
     g_test_add_func("/identity/comm", testComm);
+    g_test_add_func("/identity/window", testWindow);
     g_test_add_func("/identity/threads", testThreads);
     g_test_add_func("/identity/start time", testStartTime);
     g_test_add_func("/identity/alive", testAlive);

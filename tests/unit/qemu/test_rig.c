@@ -99,14 +99,10 @@ testTellPeerOf(testDaemon *test,
 void
 testTellPeer(testDaemon *test)
 {
-    int window = memfd_create("window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     int doorbell = eventfd(0, EFD_CLOEXEC);
 
-    g_assert_cmpint(ftruncate(window, pvperf_window_size(2)), ==, 0);
-    g_assert_cmpint(fcntl(window, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), ==, 0);
-    testTellPeerOf(test, 1, window, doorbell);
+    testTellPeerOf(test, 1, test->window, doorbell);
     testTell(test, PVPERF_KEEPER_SYNCED, 0);
-    close(window);
     close(doorbell);
 }
 
@@ -233,6 +229,7 @@ testStop(testDaemon *test)
         close(test->keeper);
     if (test->listener >= 0)
         close(test->listener);
+    close(test->window);
     if (test->qemu > 0) {
         kill(test->qemu, SIGKILL);
         waitpid(test->qemu, NULL, 0);
@@ -380,6 +377,9 @@ testStart(testDaemon *test)
     g_autoptr(GError) error = NULL;
 
     testStartBus(test);
+    test->window = memfd_create("window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    g_assert_cmpint(ftruncate(test->window, pvperf_window_size(2)), ==, 0);
+    g_assert_cmpint(fcntl(test->window, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), ==, 0);
     testStartQemu(test);
     testFile(test->dir, "node.xml",
              "<node>"

@@ -30,6 +30,7 @@ struct _testDaemon {
     char *dir;
     GSubprocess *process;
     int listener;
+    int window;                 /* memfd; QEMU has it open, too */
     int keeper;
     pid_t qemu;
     guint signals;
