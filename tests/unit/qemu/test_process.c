@@ -266,7 +266,7 @@ testStopped(gconstpointer opaque)
     gint64 start;
 
     testSetUp(&test, "exec sleep 60");
-    g_assert_true(pvperfProcessStart(test.process, test.program, 0, &error));
+    g_assert_true(testStart(&test, 0, &error));
     if (adopted) {
         pvperfProcessFree(test.process);
         test.process = pvperfProcessNew(test.dir, "uuid", &test.owner, testOnEnded, &test);
@@ -295,7 +295,7 @@ testStoppedOfMany(void)
         g_autoptr(GError) error = NULL;
 
         testSetUp(&tests[i], "exec sleep 60");
-        g_assert_true(pvperfProcessStart(tests[i].process, tests[i].program, 0, &error));
+        g_assert_true(testStart(&tests[i], 0, &error));
         pvperfProcessFree(tests[i].process);
         tests[i].process = pvperfProcessNew(tests[i].dir, "uuid", &tests[i].owner, testOnEnded, &tests[i]);
         g_assert_true(pvperfProcessAdopt(tests[i].process));
