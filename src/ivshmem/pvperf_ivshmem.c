@@ -182,6 +182,7 @@ main(int argc,
     pvperfRaiseLimits();
 
     rc = EXIT_FAILURE;
+    pvperfServerBlockSignals();
     if (pvperfListenActivated(listeners, 2) &&
         (listeners[0].fd >= 0 || pvperfListenOpen(&listeners[0])) &&
         (listeners[1].fd >= 0 || pvperfListenOpen(&listeners[1]))) {

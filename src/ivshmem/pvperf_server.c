@@ -71,6 +71,23 @@ pvperfWatchClose(pvperfServer *server,
     watch->fd = -1;
 }
 
+static void
+pvperfServerSignals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+}
+
+void
+pvperfServerBlockSignals(void)
+{
+    sigset_t set;
+
+    pvperfServerSignals(&set);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 bool
 pvperfServerInit(pvperfServer *server,
                  const char *qemuRunDir,
@@ -81,11 +98,7 @@ pvperfServerInit(pvperfServer *server,
 
     memset(server, 0, sizeof(*server));
     server->qemuRunDir = qemuRunDir;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-
+    pvperfServerSignals(&set);
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     server->signals = (pvperfWatch) {
         .kind = PVPERF_WATCH_SIGNAL, .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),

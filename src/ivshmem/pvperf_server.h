@@ -64,6 +64,9 @@ typedef struct {
     int spares[PVPERF_SPARES];          /* fds to give up when there are no more */
 } pvperfServer;
 
+/* Before anybody can connect, so that one who does may end it in good order. */
+void pvperfServerBlockSignals(void);
+
 /* pvperf_server.c */
 bool pvperfServerInit(pvperfServer *server,
                       const char *qemuRunDir,

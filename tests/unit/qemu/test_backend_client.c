@@ -354,6 +354,15 @@ testOpenTakes(testBackend *backend,
 }
 
 
+/* It has used as much as one ever owes. */
+static void
+testOverdraw(testBackend *backend)
+{
+    backend->client->share.paid_at = g_get_monotonic_time() + PVPERF_SHARE_BURST_US * PVPERF_SHARE_PART +
+        PVPERF_SHARE_PAUSE_US;
+}
+
+
 /* One that used more than its share waits, and loses nothing; another does not. */
 static void
 testShare(void)
@@ -365,11 +374,11 @@ testShare(void)
     testSetUp(&other);
     testHandshake(&backend);
     testHandshake(&other);
-    backend.client->share.paid_at = g_get_monotonic_time() + PVPERF_SHARE_BURST_US * PVPERF_SHARE_PART +
-        PVPERF_SHARE_PAUSE_US;
+    testOverdraw(&backend);
     testOpenTakes(&backend, 0);
     testOpenTakes(&other, 0);
     g_assert_cmpuint(other.client->pause_timer, ==, 0);
+    testOverdraw(&backend);
     testOpenTakes(&backend, 10);
 
     /* and may go meanwhile, from either side */
