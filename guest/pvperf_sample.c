@@ -47,7 +47,7 @@ static int (*core_account_interrupt)(struct perf_event *event);
 
 /* ---- Where ------------------------------------------------------------------------- */
 
-static bool is_user_task(void)
+static bool in_user_task(void)
 {
 	return current->mm && !(current->flags & PF_KTHREAD);
 }
@@ -59,7 +59,7 @@ static struct pt_regs *own_regs(const struct perf_event *event, struct pt_regs *
 
 	if (regs && !(user_mode(regs) ? event->attr.exclude_user : event->attr.exclude_kernel))
 		return regs;
-	if (is_user_task() && !event->attr.exclude_user)
+	if (in_user_task() && !event->attr.exclude_user)
 		return task_pt_regs(current);
 	memset(room, 0, sizeof(*room));
 	perf_fetch_caller_regs(room);
@@ -82,7 +82,7 @@ static struct pt_regs *place_regs(const struct pvperf_sample *place, struct pt_r
 {
 	bool user = pvperf_is_user(place->ip);
 
-	if (user && is_user_task())
+	if (user && in_user_task())
 		*room = *task_pt_regs(current);
 	else
 		memset(room, 0, sizeof(*room));
