@@ -68,7 +68,8 @@ class Qemu:
         """Size of the memory that QEMU mapped."""
         text = self.ask("human-monitor-command", **{"command-line": "info ramblock"})
         line = next(line for line in text.splitlines() if "ivshmem.bar2" in line)
-        return int(line.split()[-1], 16)
+        # Name, page size and its unit, offset, used, total; newer QEMUs say more behind it.
+        return int(line.split()[5], 16)
 
     def close(self):
         """What QEMU complained of."""
