@@ -186,4 +186,5 @@ def still_served(host, guest):
     check(guest.stats()["open"] == 0, "events are still open: %s", guest.stats())
 
 
-main(guest=lambda host: Guest(host, max_vcpus=2).up(bare()))
+# kexec has two kernels and three initramfs in memory.
+main(guest=lambda host: Guest(host, max_vcpus=2, memory=768).up(bare()))

@@ -14,7 +14,7 @@ from .process import TIME_FACTOR, Failure, Result, wait_for
 DOMAIN = """<domain type='{virt_type}'>
   <name>{name}</name>
   <uuid>{uuid}</uuid>
-  <memory unit='MiB'>384</memory>
+  <memory unit='MiB'>{memory}</memory>
   <vcpu current='{vcpus}'>{max_vcpus}</vcpu>
   <os>
     <type arch='x86_64' machine='{machine}'>hvm</type>
@@ -73,7 +73,7 @@ class Guest:
     """A domain of the private host whose kernel and initramfs are the test image's."""
 
     def __init__(self, host, name="guest", machine="q35", vcpus=2, max_vcpus=4, cmdline="",
-                 devices="", shared=False, driver=True, terminal=False):
+                 devices="", shared=False, driver=True, terminal=False, memory=384):
         self.host = host
         self.name = name
         self.console = os.path.join(host.console_dir, name + ".console.log")
@@ -81,7 +81,7 @@ class Guest:
         self.xml = DOMAIN.format(
             virt_type=VIRT_TYPE, name=name, uuid=uuid.uuid4(), machine=machine, vcpus=vcpus, max_vcpus=max_vcpus,
             cmdline=cmdline_for_speed() + cmdline, devices=devices,
-            shared=SHARED if shared else "",
+            shared=SHARED if shared else "", memory=memory,
             kernel=public(built("tests", "integration", "vmlinux")),
             initrd=public(built("tests", "integration", "initrd" if driver else "initrd-base")),
             terminal=(TERMINAL if terminal else CONSOLE) % self.console, agent=self.agent_path)
