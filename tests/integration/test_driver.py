@@ -77,6 +77,12 @@ def online(guest, cpu):
     guest.run("[ $(cat %s) = 1 ] || echo 1 >%s" % (path, path))
 
 
+def check_room(guest):
+    """Linux 6.12.y takes no CPU later unless under a hypervisor that it knows, and it does not know TCG."""
+    if guest.out("cat /sys/devices/system/cpu/possible") == "0-1":
+        raise Skip("this guest's kernel takes no CPU later under TCG")
+
+
 def check_counts_on(host, guest, cpu, vcpu):
     """An event of Linux's CPU is counted on this vCPU of QEMU's, and on no other."""
     guest.run("perf stat -C %d -e %s -- sleep 3 >/dev/null 2>&1 &" % (cpu, CLOCK))
@@ -89,6 +95,7 @@ def check_counts_on(host, guest, cpu, vcpu):
 @step
 def cpu_added_out_of_order(host, guest):
     """vCPU 3 of QEMU is plugged first and becomes Linux's CPU 2."""
+    check_room(guest)
     check_counts_on(host, guest, cpu=1, vcpu=1)
     host.virsh("setvcpu", guest.name, "3", "--enable", "--live")
     online(guest, 2)
@@ -100,6 +107,7 @@ def cpu_added_out_of_order(host, guest):
 
 @step
 def all_cpus_added(host, guest):
+    check_room(guest)
     host.virsh("setvcpus", guest.name, "4", "--live")
     online(guest, 3)
     check_counts_on(host, guest, cpu=3, vcpu=2)
