@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 
-from .host import BUILD, SOURCE, Host
+from .host import BUILD, COMPAT, SOURCE, Host, compat
 from .process import Failure
 
 STEPS = []
@@ -46,8 +46,12 @@ def enter_private_host(name):
     if os.geteuid() != 0:
         say("skipped: needs root for a private libvirt")
         sys.exit(77)
+    above = [part for part in COMPAT if part != "kernel"]
+    # What one libvirt finds out about one QEMU is not for another pair.
     command = [os.path.join(SOURCE, "scripts", "private-host"),
-               "--cache", os.path.join(BUILD, "tests", "libvirt-cache")]
+               "--cache", os.path.join(BUILD, "tests", "-".join(["libvirt-cache"] + above))]
+    for part in above:
+        command += ["--above", compat("tree", part)]
     policy = os.path.join(BUILD, "src", "qemu", "org.pvperf.Daemon1.conf")
     if os.path.exists(policy):
         command += ["--bus-policy", policy]
@@ -111,7 +115,7 @@ def main(start=lambda host: host.start(), guest=None):
     for wanted in only:
         if wanted not in [function.__name__ for function in STEPS]:
             sys.exit("no such step: %s" % wanted)
-    directory = os.path.join(BUILD, "tests", "logs", name)
+    directory = os.path.join(BUILD, "tests", "logs", "-".join([name] + COMPAT))
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)
     host = Host(directory)

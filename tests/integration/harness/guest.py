@@ -8,7 +8,7 @@ import socket
 import time
 import uuid
 
-from .host import XMLNS, built, public
+from .host import XMLNS, image, public
 from .process import TIME_FACTOR, Failure, Result, wait_for
 
 DOMAIN = """<domain type='{virt_type}'>
@@ -82,8 +82,8 @@ class Guest:
             virt_type=VIRT_TYPE, name=name, uuid=uuid.uuid4(), machine=machine, vcpus=vcpus, max_vcpus=max_vcpus,
             cmdline=cmdline_for_speed() + cmdline, devices=devices,
             shared=SHARED if shared else "", memory=memory,
-            kernel=public(built("tests", "integration", "vmlinux")),
-            initrd=public(built("tests", "integration", "initrd" if driver else "initrd-base")),
+            kernel=public(image("vmlinux")),
+            initrd=public(image("initrd" if driver else "initrd-base")),
             terminal=(TERMINAL if terminal else CONSOLE) % self.console, agent=self.agent_path)
         self.connection = None
         self.buffer = b""

@@ -11,12 +11,24 @@ from .process import TIME_FACTOR, Daemon, Failure, find, run, wait_for
 SOURCE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BUILD = os.path.realpath(os.environ.get("PVPERF_BUILD", os.path.join(SOURCE, "build")))
 EDITOR = os.path.join(SOURCE, "tests", "integration", "harness", "editor")
+# Parts that come from Debian's backports instead (tests/compat): some of libvirt, qemu, kernel (the guest's).
+COMPAT = [part for part in os.environ.get("PVPERF_COMPAT", "").split(",") if part]
 XMLNS = "http://libvirt-pvperf.org/xmlns/libvirt/domain/1.0"
 
 
 def built(*path):
     """A program or file of the build directory."""
     return os.path.join(BUILD, *path)
+
+
+def compat(*path):
+    """A file of the other generation (tests/compat/prepare)."""
+    return built("tests", "compat", *path)
+
+
+def image(name):
+    """A file of the test guest's: its kernel or an initramfs."""
+    return compat("image", name) if "kernel" in COMPAT else built("tests", "integration", name)
 
 
 def public(source, name=None):
