@@ -317,6 +317,9 @@ pvperfServeNote(pvperfBackend *backend,
 
     if ((int32_t)(area->noted - area->completed) < 0)
         area->noted = area->completed;
+    /* The guest may take back what it had published. */
+    if ((int32_t)(area->noted - submitted) > 0)
+        area->noted = submitted;
     for (; area->noted != submitted; area->noted++) {
         area->arrival[area->noted % PVPERF_NR_FRAMES] = backend->now;
         any = true;

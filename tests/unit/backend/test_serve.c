@@ -493,6 +493,32 @@ testSubmittedJumps(void)
 }
 
 
+/* What waits behind a frame and is taken back by the guest was never there; the pass
+ * ends (it would count to 2^32 here). */
+static void
+testSubmittedBack(void)
+{
+    uint32_t control;
+
+    fakeBenchInit(1);
+    bench.answers = false;
+    control = fakeGuestControl(&bench.guest);
+    fakeBenchOpenClock(1, 0, -1);
+    g_assert_cmpuint(bench.requests, ==, 1);
+
+    bench.guest.submitted[control] += 20;
+    fakeGuestPublish(&bench.guest, control);
+    g_assert_true(pvperfServePass(&bench.backend, bench.now));
+    bench.guest.submitted[control] -= 10;
+    fakeGuestPublish(&bench.guest, control);
+    g_assert_false(pvperfServePass(&bench.backend, bench.now));
+    bench.guest.submitted[control]++;
+    fakeGuestPublish(&bench.guest, control);
+    g_assert_true(pvperfServePass(&bench.backend, bench.now));
+    fakeBenchFree();
+}
+
+
 /* 2^32 frames later the numbers wrap. */
 static void
 testWraps(void)
@@ -534,6 +560,7 @@ main(int argc,
     g_test_add_func("/serve/sessions", testSessions);
     g_test_add_func("/serve/hello", testHello);
     g_test_add_func("/serve/submitted-jumps", testSubmittedJumps);
+    g_test_add_func("/serve/submitted-back", testSubmittedBack);
     g_test_add_func("/serve/wraps", testWraps);
     return g_test_run();
 }
