@@ -90,10 +90,10 @@ pvperfSocketReceive(pvperfSocket *socket,
     received->nfds = 0;
     if (got < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -1;
-    if (got == 0)
-        return -1;
-
     pvperfSocketTakeFds(&msg, received);
+    /* A packet of no bytes may bring fds all the same. */
+    if (got == 0 && received->nfds == 0)
+        return -1;
     if ((msg.msg_flags & MSG_TRUNC) || (size_t)got < sizeof(*header) ||
         header->size != got || header->version != PVPERF_CONTROL_VERSION) {
         pvperfLog("control socket: a packet of %zd bytes that is not version %d",

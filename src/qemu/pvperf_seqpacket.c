@@ -56,10 +56,13 @@ pvperfPacketReceive(int fd,
     } while (got < 0 && errno == EINTR);
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return PVPERF_PACKET_NOTHING;
-    if (got <= 0)
+    if (got < 0)
         return PVPERF_PACKET_CLOSED;
 
     pvperfPacketTakeFds(&msg, packet);
+    /* a packet of no bytes may bring descriptors all the same */
+    if (got == 0 && packet->nfds == 0)
+        return PVPERF_PACKET_CLOSED;
     if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
         pvperfPacketCloseFds(packet);
         return PVPERF_PACKET_BROKEN;

@@ -585,6 +585,7 @@ static const testBadMessage badMessages[] = {
       .why = "sent a message that is too large" },
     { "descriptors", PVPERF_CONTROL_STATS, sizeof(pvperfControlStats), .nfds = 1,
       .why = "sent file descriptors" },
+    { "descriptors alone", 0, 0, .nfds = 1, .why = "sent file descriptors" },
     { "EVENTS shorter than told", PVPERF_CONTROL_EVENTS, EVENTS(1), .count = 2, .why = NOT_OF_IT },
     { "EVENTS longer than told", PVPERF_CONTROL_EVENTS, EVENTS(2), .count = 1, .why = NOT_OF_IT },
     { "more EVENTS than fit", PVPERF_CONTROL_EVENTS, EVENTS(1), .count = 0x40000001, .why = NOT_OF_IT },
@@ -623,6 +624,7 @@ testBad(gconstpointer opaque)
     pvperfControlRefused *refused = (pvperfControlRefused *)buffer;
     pvperfControlStats *stats = (pvperfControlStats *)buffer;
     int fd = dup(0);
+    int after;
 
     testSetUp(&backend);
     if (!bad->before_hello)
@@ -645,7 +647,12 @@ testBad(gconstpointer opaque)
     if (bad->type == PVPERF_CONTROL_STATS)
         stats->last_refusals[bad->reason].event = bad->event;
     g_assert_true(pvperfPacketSend(backend.conn, buffer, bad->size, &fd, bad->nfds));
+    /* whatever came along is closed: the lowest one that is free is so again */
+    after = dup(0);
+    close(after);
     testRunUntil(testIsBroken, &backend);
+    g_assert_cmpint(dup(0), ==, after);
+    close(after);
     g_assert_cmpstr(backend.broken, ==, bad->why);
     g_assert_true(backend.hostile);
     g_assert_false(pvperfBackendClientReady(backend.client));
