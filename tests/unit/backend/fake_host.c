@@ -186,7 +186,7 @@ fakePerfUnmap(void *memory,
         errx(99, "%p is no ring of %llu bytes", memory, (unsigned long long)bytes);
     munmap(memory, bytes);
     bench.perf[owner].memory = NULL;
-    for (i = 0; i < FAKE_FDS; i++) {
+    for (i = 0; i < bench.end; i++) {
         if (bench.perf[i].output == owner)
             bench.perf[i].output = 0;
     }
@@ -233,7 +233,7 @@ static const pvperfHostperf fakeHostperf = {
 static int
 fakeBenchRoom(int n)
 {
-    int first = FAKE_FDS;
+    int first = bench.end;
     int i;
 
     while (first > 0 && !bench.perf[first - 1].open)
