@@ -18,6 +18,7 @@
 #define SCRIPT_ASKED 16                 /* requests that the broker keeps in mind */
 #define SCRIPT_PASSES 4096              /* more than any input has frames for */
 #define SCRIPT_IDS 24
+#define KERNEL_NUMBERS 0xffffffffffULL  /* its sums do not wrap in the life of a host */
 #define SCRIPT_MAX 96                   /* events open at once: what fake_host has room for */
 
 typedef void (*scriptAction)(fuzzInput *input);
@@ -312,7 +313,7 @@ static void
 scriptRun(fuzzInput *input)
 {
     uint32_t vcpu = scriptVcpu(input);
-    uint64_t enabled = fuzzWord(input) & 0xffffffff;
+    uint64_t enabled = fuzzWord(input) & KERNEL_NUMBERS;
     uint64_t running = fuzzByte(input) & 1 ? enabled : enabled / 2;
 
     fakeBenchRun(vcpu, enabled, running, fuzzByte(input) * 100);
@@ -343,7 +344,7 @@ scriptOverflow(fuzzInput *input)
 {
     fakePerf *perf = scriptSampler(input);
     uint8_t how = fuzzByte(input);
-    uint64_t period = perf && (how & 1) ? perf->sample_period : fuzzWord(input);
+    uint64_t period = (perf && (how & 1) ? perf->sample_period : fuzzWord(input)) & KERNEL_NUMBERS;
     uint32_t times = 1 + (how >> 4);
 
     for (; perf && times > 0; times--) {
@@ -368,7 +369,7 @@ scriptRecord(fuzzInput *input)
     uint32_t i;
 
     for (i = 0; i < n; i++)
-        words[i] = perf && i < 2 && (how & 128) ? perf->sample_id : fuzzWord(input);
+        words[i] = perf && i < 2 && (how & 128) ? perf->sample_id : fuzzWord(input) & KERNEL_NUMBERS;
     if (!perf)
         return;
     page = (const struct perf_event_mmap_page *)bench.perf[perf->output].memory;
@@ -441,7 +442,7 @@ scriptIdle(fuzzInput *input)
 {
     uint8_t how = fuzzByte(input);
 
-    bench.now += how & 128 ? fuzzWord(input) & 0xffffffff : 0;
+    bench.now += how & 128 ? fuzzWord(input) & KERNEL_NUMBERS : 0;
     if (how & 1)
         pvperfTableReap(&bench.backend.table);
     if (how & 2)
