@@ -128,7 +128,7 @@ pvperfEmulatorHasIvshmem(const char *path,
 {
     g_autofree char *key = pvperfEmulatorKey(path, why);
     g_autofree char *text = NULL;
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
     pvperfTristate has = PVPERF_TRISTATE_ABSENT;
 
     if (!key)
