@@ -7,7 +7,9 @@
  * hangs: there are three kinds.
  *
  *   kept    a QEMU of our libvirt: its memfd, eventfds and pidfd stay open
- *           and the daemon is told. One per process.
+ *           and the daemon is told. One per process. A keeper that was restarted
+ *           has them from the daemon, without a connection: until the process
+ *           ends or connects anew.
  *   dead    anybody else: a window of his own that nothing will ever serve.
  *           Once it is sent only the connection stays, so that the quota
  *           knows when the window is given back.
@@ -176,7 +178,8 @@ pvperfConnectionHungUp(const pvperfConnection *connection)
 
 /* Whether the process has a window already. One that hung up is not counted,
  * although its event may come after that of the new connection: a device that
- * is unplugged and plugged in again must not end with a dead window. */
+ * is unplugged and plugged in again must not end with a dead window. Nor is one
+ * that was handed back: nobody would see that it was unplugged. */
 static bool
 pvperfConnectionHas(pvperfServer *server,
                     pid_t pid)
@@ -186,7 +189,7 @@ pvperfConnectionHas(pvperfServer *server,
     for (connection = server->first; connection; connection = connection->next) {
         if (connection->number == 0 || connection->identity.pid != pid)
             continue;
-        if (!pvperfConnectionHungUp(connection))
+        if (connection->socket.fd >= 0 && !pvperfConnectionHungUp(connection))
             return true;
         pvperfConnectionClose(server, connection);
         return false;
@@ -228,6 +231,42 @@ pvperfConnectionNew(pvperfServer *server,
  error:
     pvperfHandshakeFree(connection->handshake);
     free(connection);
+    return NULL;
+}
+
+const char *
+pvperfConnectionAdopt(pvperfServer *server,
+                      pvperfHandback *handback)
+{
+    pvperfConnection *connection;
+
+    for (connection = server->first; connection; connection = connection->next) {
+        if (connection->number == 0)
+            continue;
+        if (connection->identity.pid == handback->identity.pid)
+            return "its process has a connection already";
+        if (pvperfWindowSame(connection->handshake->memfd, handback->handshake->memfd))
+            return "another process has its window";
+    }
+    connection = calloc(1, sizeof(*connection));
+    if (!connection)
+        return strerror(errno);
+    connection->process = (pvperfWatch) { PVPERF_WATCH_PROCESS, connection, handback->identity.pidfd };
+    if (!pvperfWatchAdd(server, &connection->process, EPOLLIN)) {
+        free(connection);
+        return strerror(errno);
+    }
+    connection->socket = (pvperfWatch) { PVPERF_WATCH_CONNECTION, connection, -1 };
+    connection->number = ++server->lastNumber;
+    connection->identity = handback->identity;
+    connection->handshake = handback->handshake;
+    connection->retryAt = INT64_MAX;
+    connection->giveUpAt = INT64_MAX;
+    memset(handback, 0, sizeof(*handback));
+    pvperfConnectionLink(server, connection);
+    pvperfLog("connection %llu: pid %d, uid %u, %u vectors, handed back",
+              (unsigned long long)connection->number, (int)connection->identity.pid,
+              (unsigned int)connection->identity.uid, connection->identity.vectors);
     return NULL;
 }
 

@@ -67,21 +67,34 @@ pvperfHandshakeFree(pvperfHandshake *handshake)
 }
 
 pvperfHandshake *
-pvperfHandshakeNew(uint32_t vectors,
-                   int sharedMemfd)
+pvperfHandshakeEmpty(uint32_t vectors)
 {
     pvperfHandshake *handshake;
     uint32_t i;
-    int saved;
 
     handshake = calloc(1, sizeof(*handshake) + vectors * sizeof(handshake->irqs[0]));
     if (!handshake)
         return NULL;
     handshake->vectors = vectors;
-    handshake->ownMemfd = sharedMemfd < 0;
+    handshake->memfd = -1;
+    handshake->ownMemfd = true;
+    handshake->doorbell = -1;
     for (i = 0; i < vectors; i++)
         handshake->irqs[i] = -1;
+    return handshake;
+}
 
+pvperfHandshake *
+pvperfHandshakeNew(uint32_t vectors,
+                   int sharedMemfd)
+{
+    pvperfHandshake *handshake = pvperfHandshakeEmpty(vectors);
+    uint32_t i;
+    int saved;
+
+    if (!handshake)
+        return NULL;
+    handshake->ownMemfd = sharedMemfd < 0;
     handshake->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     handshake->memfd = sharedMemfd < 0 ? pvperfWindowCreate(vectors) : sharedMemfd;
     if (handshake->doorbell < 0 || handshake->memfd < 0)

@@ -24,6 +24,10 @@ typedef enum {
     PVPERF_SEND_FAILED,         /* errno says why; the peer is gone */
 } pvperfSendStatus;
 
+/* Without any descriptor yet (-1), and a window of its own. NULL and errno when
+ * the process is out of memory. */
+pvperfHandshake *pvperfHandshakeEmpty(uint32_t vectors);
+
 /* sharedMemfd: a window that is not this VM's own, or -1 to make one.
  * NULL and errno when the process is out of memory or fds. */
 pvperfHandshake *pvperfHandshakeNew(uint32_t vectors,

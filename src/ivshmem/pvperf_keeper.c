@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pvperf_keeper.c: tell the daemon of every connection.
+ * pvperf_keeper.c: tell the daemon of every connection, and take back those that
+ * an earlier keeper had told it of.
  *
  * What a client has been told is a position in the list of connections, which
  * is ordered by number; what is still to be told follows from it and is never
@@ -34,6 +35,8 @@ struct _pvperfClient {
     uint32_t irqsTold;          /* of that connection */
     bool partial;               /* more vectors of that connection follow */
     bool synced;
+    pvperfHandback incoming;    /* what it hands back */
+    pid_t refused;              /* that it is still to be told of; 0: none */
     uint64_t gone[PVPERF_CLIENT_GONE_MAX];
     unsigned int goneFirst;
     unsigned int goneCount;
@@ -51,6 +54,7 @@ pvperfClientClose(pvperfServer *server,
         link = &(*link)->next;
     *link = client->next;
     pvperfWatchClose(server, &client->watch);
+    pvperfHandbackClear(&client->incoming);
     free(client);
 }
 
@@ -155,6 +159,20 @@ pvperfClientSendGone(pvperfClient *client)
     return true;
 }
 
+static bool
+pvperfClientSendRefused(pvperfClient *client)
+{
+    pvperfKeeperMessage message = {
+        .type = PVPERF_KEEPER_REFUSED,
+        .pid = client->refused,
+    };
+
+    if (!pvperfClientSend(client, &message, NULL, 0))
+        return false;
+    client->refused = 0;
+    return true;
+}
+
 /* The connection to tell of next (the one begun, or the first it does not
  * know), or NULL: it knows all. */
 static const pvperfConnection *
@@ -198,6 +216,8 @@ pvperfClientStep(pvperfServer *server,
         client->synced = pvperfClientSend(client, &message, NULL, 0);
         return client->synced;
     }
+    if (client->refused != 0)
+        return pvperfClientSendRefused(client);
     *done = true;
     return true;
 }
@@ -217,7 +237,7 @@ pvperfClientBlocked(pvperfServer *server,
     if (error != EAGAIN)
         client->retryAt = now + PVPERF_CLIENT_RETRY_MS;
     pvperfWatchChange(server, &client->watch,
-                      error == EAGAIN ? EPOLLRDHUP | EPOLLOUT : EPOLLRDHUP);
+                      error == EAGAIN ? EPOLLIN | EPOLLRDHUP | EPOLLOUT : EPOLLIN | EPOLLRDHUP);
     return true;
 }
 
@@ -231,13 +251,16 @@ pvperfClientFlush(pvperfServer *server,
     client->retryAt = INT64_MAX;
     while (!done) {
         if (!pvperfClientStep(server, client, &done)) {
+            /* What it sent before it hung up is still to be read, and then its end. */
+            if (errno == EPIPE || errno == ECONNRESET)
+                return;
             if (!pvperfClientBlocked(server, client, errno))
                 pvperfClientClose(server, client);
             return;
         }
         client->blockedSince = INT64_MAX;
     }
-    pvperfWatchChange(server, &client->watch, EPOLLRDHUP);
+    pvperfWatchChange(server, &client->watch, EPOLLIN | EPOLLRDHUP);
 }
 
 void
@@ -272,11 +295,50 @@ pvperfKeeperAccept(pvperfServer *server)
     client->watch = (pvperfWatch) { PVPERF_WATCH_CLIENT, client, fd };
     client->next = server->clients;
     server->clients = client;
-    if (!pvperfWatchAdd(server, &client->watch, EPOLLRDHUP)) {
+    if (!pvperfWatchAdd(server, &client->watch, EPOLLIN | EPOLLRDHUP)) {
         pvperfClientClose(server, client);
         return;
     }
     pvperfClientFlush(server, client);
+}
+
+/* The client may be gone afterwards. */
+static void
+pvperfClientTakeBack(pvperfServer *server,
+                     pvperfClient *client)
+{
+    pid_t pid = client->incoming.identity.pid;
+    const char *why = pvperfHandbackCheck(&client->incoming, server->qemuRunDir);
+
+    if (!why)
+        why = pvperfConnectionAdopt(server, &client->incoming);
+    if (why) {
+        pvperfLog("pid %d is not taken back: %s", (int)pid, why);
+        pvperfHandbackClear(&client->incoming);
+        client->refused = pid;
+    }
+    pvperfKeeperAnnounce(server);
+}
+
+/* Takes one message; the client may be gone afterwards. */
+static void
+pvperfClientReceive(pvperfServer *server,
+                    pvperfClient *client)
+{
+    switch (pvperfHandbackReceive(&client->incoming, client->watch.fd)) {
+    case PVPERF_HANDBACK_MORE:
+        return;
+    case PVPERF_HANDBACK_COMPLETE:
+        pvperfClientTakeBack(server, client);
+        return;
+    case PVPERF_HANDBACK_BROKEN:
+        pvperfLog("keeper socket: a client sent what is not of its protocol (version %d), and is disconnected",
+                  PVPERF_KEEPER_VERSION);
+        break;
+    case PVPERF_HANDBACK_CLOSED:
+        break;
+    }
+    pvperfClientClose(server, client);
 }
 
 void
@@ -284,7 +346,11 @@ pvperfKeeperEvent(pvperfServer *server,
                   pvperfClient *client,
                   uint32_t events)
 {
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+    /* What it sent before it hung up counts; it has an end, which is read as well.
+     * Room to send comes again as an event of its own. */
+    if (events & EPOLLIN)
+        pvperfClientReceive(server, client);
+    else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         pvperfClientClose(server, client);
     else if (events & EPOLLOUT)
         pvperfClientFlush(server, client);

@@ -205,10 +205,10 @@ pvperfStatusFind(const char *qemuRunDir,
     return fd;
 }
 
-/* Why the peer is not one of libvirt's VMs, or NULL: it is. */
+/* Why the peer is not one of libvirt's VMs, or NULL: it is. Its pidfd was opened
+ * before. */
 static const char *
-pvperfPeerCheck(int socket,
-                const char *qemuRunDir,
+pvperfPeerCheck(const char *qemuRunDir,
                 pvperfPeerIdentity *identity,
                 int *statusFd)
 {
@@ -218,7 +218,6 @@ pvperfPeerCheck(int socket,
     if (geteuid() != 0 && identity->uid != geteuid())
         return "it belongs to another user";
     identity->startTime = pvperfPeerStartTime(identity->pid);
-    identity->pidfd = pvperfPeerPidfd(socket, identity->pid);
     if (identity->pidfd < 0 || identity->startTime == 0)
         return "it has exited";
     if (pvperfPeerUid(identity->pid) != identity->uid)
@@ -280,7 +279,9 @@ pvperfPeerIdentify(int socket,
     }
     identity->pid = cred.pid;
     identity->uid = cred.uid;
-    identity->why = pvperfPeerCheck(socket, qemuRunDir, identity, &statusFd);
+    if (cred.pid > 0)
+        identity->pidfd = pvperfPeerPidfd(socket, cred.pid);
+    identity->why = pvperfPeerCheck(qemuRunDir, identity, &statusFd);
     identity->known = identity->why == NULL;
     identity->vectors = pvperfPeerVectors(identity, statusFd);
     if (statusFd >= 0)
@@ -290,4 +291,19 @@ pvperfPeerIdentify(int socket,
         identity->pidfd = -1;
     }
     return true;
+}
+
+void
+pvperfPeerVerify(const char *qemuRunDir,
+                 pvperfPeerIdentity *identity)
+{
+    uint64_t startTime = identity->startTime;
+    int statusFd = -1;
+
+    identity->why = pvperfPeerCheck(qemuRunDir, identity, &statusFd);
+    if (!identity->why && identity->startTime != startTime)
+        identity->why = "its pid was used again";
+    identity->known = identity->why == NULL;
+    if (statusFd >= 0)
+        close(statusFd);
 }

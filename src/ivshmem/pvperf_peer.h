@@ -22,3 +22,8 @@ typedef struct {
 bool pvperfPeerIdentify(int socket,
                         const char *qemuRunDir,
                         pvperfPeerIdentity *identity);
+
+/* The same of an identity that somebody else tells, pidfd included: whether it
+ * is known, and why not. */
+void pvperfPeerVerify(const char *qemuRunDir,
+                      pvperfPeerIdentity *identity);

@@ -66,6 +66,8 @@ void
 pvperfWatchClose(pvperfServer *server,
                  pvperfWatch *watch)
 {
+    if (watch->fd < 0)
+        return;
     epoll_ctl(server->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
     close(watch->fd);
     watch->fd = -1;

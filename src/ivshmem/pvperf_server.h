@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pvperf_handback.h"
 #include "pvperf_handshake.h"
 #include "pvperf_peer.h"
 #include "pvperf_quota.h"
@@ -38,7 +39,7 @@ struct _pvperfConnection {
     uint64_t number;            /* from 1, rising; 0: a dead window */
     pvperfPeerIdentity identity;
     pvperfHandshake *handshake;
-    pvperfWatch socket;
+    pvperfWatch socket;         /* fd -1: handed back by the daemon */
     pvperfWatch process;        /* fd: the pidfd, of known peers */
     int64_t retryAt;            /* ms; INT64_MAX: not waiting to retry */
     int64_t giveUpAt;           /* ms; INT64_MAX: never */
@@ -93,6 +94,10 @@ void pvperfConnectionEvent(pvperfServer *server,
                            uint32_t events);
 void pvperfConnectionClose(pvperfServer *server,
                            pvperfConnection *connection);
+/* Keeps a peer that the daemon hands back, and takes over what is in it; else
+ * why not. */
+const char *pvperfConnectionAdopt(pvperfServer *server,
+                                  pvperfHandback *handback);
 int64_t pvperfConnectionDeadline(const pvperfServer *server);
 void pvperfConnectionTimeout(pvperfServer *server,
                              int64_t now);

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <pvperf/abi.h>
@@ -24,6 +25,8 @@
 #ifndef MFD_NOEXEC_SEAL
 # define MFD_NOEXEC_SEAL 0x0008U
 #endif
+
+#define PVPERF_WINDOW_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 static int
 pvperfWindowMemfd(void)
@@ -60,11 +63,35 @@ pvperfWindowCreate(uint32_t vectors)
         return -1;
     if (ftruncate(fd, (off_t)identity.window_size) < 0 ||
         pwrite(fd, &identity, sizeof(identity), 0) != (ssize_t)sizeof(identity) ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+        fcntl(fd, F_ADD_SEALS, PVPERF_WINDOW_SEALS) < 0) {
         saved = errno ? errno : EIO;
         close(fd);
         errno = saved;
         return -1;
     }
     return fd;
+}
+
+bool
+pvperfWindowValid(int fd,
+                  uint32_t vectors)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+    struct stat st;
+
+    /* A seal against writing would keep the next backend from mapping it. */
+    return seals >= 0 && (seals & PVPERF_WINDOW_SEALS) == PVPERF_WINDOW_SEALS &&
+        (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) == 0 &&
+        (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR &&
+        fstat(fd, &st) == 0 && (uint64_t)st.st_size == pvperf_window_size(vectors);
+}
+
+bool
+pvperfWindowSame(int a,
+                 int b)
+{
+    struct stat sa;
+    struct stat sb;
+
+    return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }

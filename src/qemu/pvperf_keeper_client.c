@@ -2,6 +2,9 @@
 /*
  * pvperf_keeper_client.c: the keeper's messages, checked, become peers.
  *
+ * What a keeper that was restarted does not tell of is handed back to it, so
+ * that the next daemon has it from there.
+ *
  * A message that is not as pvperf_keeper.h says ends the connection; the next
  * one begins from nothing. Each peer's pidfd is watched too, so that a peer
  * goes away with its process even while the keeper is down.
@@ -10,6 +13,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <glib-unix.h>
@@ -19,7 +23,8 @@
 #include "pvperf_identity.h"
 #include "pvperf_seqpacket.h"
 
-#define PVPERF_KEEPER_RETRY_FIRST_MS 250
+/* soon: until it has what is handed back, it must not be this daemon that ends */
+#define PVPERF_KEEPER_RETRY_FIRST_MS 20
 #define PVPERF_KEEPER_RETRY_MAX_MS 5000
 
 typedef struct _pvperfKnownPeer pvperfKnownPeer;
@@ -28,6 +33,7 @@ struct _pvperfKnownPeer {
     pvperfPeer *peer;
     guint watch;                /* of its pidfd */
     bool told;                  /* on this connection */
+    bool offered;               /* back to the keeper, on this connection */
 };
 
 struct _pvperfKeeperClient {
@@ -41,6 +47,7 @@ struct _pvperfKeeperClient {
     bool synced;
     bool said;                  /* that nobody listens */
     pvperfPeer *incoming;       /* told, but its IRQS are not complete */
+    pid_t offered;              /* its answer is waited for; 0: none */
     GPtrArray *known;           /* of pvperfKnownPeer */
 };
 
@@ -85,22 +92,106 @@ pvperfKnownPeerDied(gint fd,
 }
 
 
-/* @client->incoming is complete: known already, or new. */
-static void
-pvperfKeeperClientAdopt(pvperfKeeperClient *client)
+static bool
+pvperfKeeperClientOffer(pvperfKeeperClient *client,
+                        const pvperfPeer *peer)
 {
-    g_autoptr(pvperfPeer) peer = g_steal_pointer(&client->incoming);
-    pvperfKnownPeer *known;
+    const int fds[] = { peer->window, peer->doorbell, peer->pidfd };
+    pvperfKeeperMessage msg = {
+        .size = sizeof(msg),
+        .version = PVPERF_KEEPER_VERSION,
+        .type = PVPERF_KEEPER_PEER,
+        .pid = peer->pid,
+        .uid = peer->uid,
+        .vectors = peer->vectors,
+        .window_size = peer->window_size,
+        .start_time = peer->start_time,
+    };
+
+    if (!pvperfPacketSend(client->fd, &msg, sizeof(msg), fds, G_N_ELEMENTS(fds)))
+        return false;
+    msg.type = PVPERF_KEEPER_IRQS;
+    for (; msg.first < peer->vectors; msg.first += msg.count) {
+        msg.count = MIN(peer->vectors - msg.first, PVPERF_KEEPER_FDS_MAX);
+        if (!pvperfPacketSend(client->fd, &msg, sizeof(msg), peer->irqs + msg.first, msg.count))
+            return false;
+    }
+    return true;
+}
+
+
+/* Hands back the next peer that the keeper does not know: one at a time, which
+ * always fits the socket. */
+static void
+pvperfKeeperClientHandBack(pvperfKeeperClient *client)
+{
+    guint i;
+
+    client->offered = 0;
+    for (i = 0; i < client->known->len; i++) {
+        pvperfKnownPeer *known = g_ptr_array_index(client->known, i);
+
+        if (known->told || known->offered)
+            continue;
+        known->offered = true;
+        client->offered = known->peer->pid;
+        g_info("keeper: process %d is handed back", client->offered);
+        if (!pvperfKeeperClientOffer(client, known->peer)) {
+            g_info("keeper: cannot hand back process %d: %s", client->offered, g_strerror(errno));
+            /* seen as its hang-up: begun anew, later each time */
+            shutdown(client->fd, SHUT_RDWR);
+        }
+        return;
+    }
+    client->retry_ms = PVPERF_KEEPER_RETRY_FIRST_MS;
+}
+
+
+static void
+pvperfKeeperClientRefused(pvperfKeeperClient *client,
+                          pid_t pid)
+{
     guint i;
 
     for (i = 0; i < client->known->len; i++) {
-        known = g_ptr_array_index(client->known, i);
-        if (pvperfPeerSame(known->peer, peer)) {
-            known->peer->connection = peer->connection;
-            known->told = true;
-            return;
+        pvperfKnownPeer *known = g_ptr_array_index(client->known, i);
+
+        if (known->peer->pid == pid && !known->told && pvperfIdentityAlive(known->peer->pidfd))
+            g_warning("pvperf-ivshmem does not take back process %d, its log says why: "
+                      "the domain's perf ends with this daemon, until a cold start", pid);
+    }
+    if (client->offered == pid)
+        pvperfKeeperClientHandBack(client);
+}
+
+
+/* The known peer that @peer is, told again; NULL: it is new. Another window of
+ * the same process is gone: the device was taken out while nobody looked. */
+static pvperfKnownPeer *
+pvperfKeeperClientFind(pvperfKeeperClient *client,
+                       const pvperfPeer *peer)
+{
+    guint i;
+
+    for (i = 0; i < client->known->len; i++) {
+        pvperfKnownPeer *known = g_ptr_array_index(client->known, i);
+
+        if (pvperfPeerSame(known->peer, peer))
+            return known;
+        if (pvperfPeerSameProcess(known->peer, peer)) {
+            pvperfKeeperClientRemove(client, known);
+            return NULL;
         }
     }
+    return NULL;
+}
+
+
+static void
+pvperfKeeperClientAdd(pvperfKeeperClient *client,
+                      pvperfPeer *peer)
+{
+    pvperfKnownPeer *known;
 
     known = g_new0(pvperfKnownPeer, 1);
     known->client = client;
@@ -111,6 +202,24 @@ pvperfKeeperClientAdopt(pvperfKeeperClient *client)
     g_info("keeper: connection %" G_GUINT64_FORMAT " of process %d, %u vectors",
            peer->connection, peer->pid, peer->vectors);
     client->handlers.peer(peer, client->opaque);
+}
+
+
+/* @client->incoming is complete: known already, or new. */
+static void
+pvperfKeeperClientAdopt(pvperfKeeperClient *client)
+{
+    g_autoptr(pvperfPeer) peer = g_steal_pointer(&client->incoming);
+    pvperfKnownPeer *known = pvperfKeeperClientFind(client, peer);
+
+    if (known) {
+        known->peer->connection = peer->connection;
+        known->told = true;
+    } else {
+        pvperfKeeperClientAdd(client, peer);
+    }
+    if (client->offered == peer->pid)
+        pvperfKeeperClientHandBack(client);
 }
 
 
@@ -134,10 +243,10 @@ pvperfKeeperClientSynced(pvperfKeeperClient *client)
         i++;
     }
     client->synced = true;
-    client->retry_ms = PVPERF_KEEPER_RETRY_FIRST_MS;
     client->said = false;
     g_message("connected to pvperf-ivshmem at %s, %u connections", client->path, client->known->len);
     client->handlers.connected(true, client->opaque);
+    pvperfKeeperClientHandBack(client);
 }
 
 
@@ -177,7 +286,7 @@ pvperfKeeperClientMessage(pvperfKeeperClient *client,
             msg->vectors < 1 || msg->vectors > PVPERF_MAX_VCPUS ||
             msg->window_size != pvperf_window_size(msg->vectors))
             return false;
-        client->incoming = pvperfPeerNew(msg->connection, msg->pid, msg->start_time,
+        client->incoming = pvperfPeerNew(msg->connection, msg->pid, msg->start_time, msg->uid,
                                          msg->vectors, msg->window_size, packet->fds);
         packet->nfds = 0;
         return true;
@@ -204,6 +313,11 @@ pvperfKeeperClientMessage(pvperfKeeperClient *client,
             g_clear_pointer(&client->incoming, pvperfPeerUnref);
         else
             pvperfKeeperClientGone(client, msg->connection);
+        return true;
+    case PVPERF_KEEPER_REFUSED:
+        if (peer || packet->nfds != 0 || msg->pid <= 0)
+            return false;
+        pvperfKeeperClientRefused(client, msg->pid);
         return true;
     }
     return false;
@@ -233,8 +347,13 @@ pvperfKeeperClientDisconnect(pvperfKeeperClient *client)
     client->fd = -1;
     client->synced = false;
     g_clear_pointer(&client->incoming, pvperfPeerUnref);
-    for (i = 0; i < client->known->len; i++)
-        ((pvperfKnownPeer *)g_ptr_array_index(client->known, i))->told = false;
+    client->offered = 0;
+    for (i = 0; i < client->known->len; i++) {
+        pvperfKnownPeer *known = g_ptr_array_index(client->known, i);
+
+        known->told = false;
+        known->offered = false;
+    }
 
     if (!client->retry) {
         client->retry = g_timeout_add(client->retry_ms, pvperfKeeperClientRetry, client);

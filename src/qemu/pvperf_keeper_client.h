@@ -5,7 +5,7 @@
  * Owned by the driver, runs on the main context. Connects, with back-off, for
  * ever. After each connection the keeper tells everything anew; a peer that
  * is told again is the same object, and one that is not told again but whose
- * process lives stays (pvperf-ivshmem was restarted).
+ * process lives stays, and is handed back: pvperf-ivshmem was restarted.
  */
 #pragma once
 

@@ -13,6 +13,7 @@ pvperfPeer *
 pvperfPeerNew(uint64_t connection,
               pid_t pid,
               uint64_t start_time,
+              uid_t uid,
               unsigned int vectors,
               uint64_t window_size,
               const int fds[3])
@@ -23,6 +24,7 @@ pvperfPeerNew(uint64_t connection,
     peer->connection = connection;
     peer->pid = pid;
     peer->start_time = start_time;
+    peer->uid = uid;
     peer->vectors = vectors;
     peer->window_size = window_size;
     peer->window = fds[0];
@@ -65,13 +67,21 @@ pvperfPeerComplete(const pvperfPeer *peer)
 
 
 bool
+pvperfPeerSameProcess(const pvperfPeer *a,
+                      const pvperfPeer *b)
+{
+    return a->pid == b->pid && a->start_time == b->start_time;
+}
+
+
+bool
 pvperfPeerSame(const pvperfPeer *a,
                const pvperfPeer *b)
 {
     struct stat sa;
     struct stat sb;
 
-    return a->pid == b->pid && a->start_time == b->start_time &&
+    return pvperfPeerSameProcess(a, b) &&
         fstat(a->window, &sa) == 0 && fstat(b->window, &sb) == 0 &&
         sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }

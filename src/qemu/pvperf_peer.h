@@ -21,6 +21,7 @@ struct _pvperfPeer {
     uint64_t connection;
     pid_t pid;
     uint64_t start_time;
+    uid_t uid;                  /* whose process it is */
     unsigned int vectors;
     uint64_t window_size;
     int window;                 /* memfd */
@@ -35,6 +36,7 @@ struct _pvperfPeer {
 pvperfPeer *pvperfPeerNew(uint64_t connection,
                           pid_t pid,
                           uint64_t start_time,
+                          uid_t uid,
                           unsigned int vectors,
                           uint64_t window_size,
                           const int fds[3]);
@@ -43,6 +45,9 @@ void pvperfPeerUnref(pvperfPeer *peer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(pvperfPeer, pvperfPeerUnref)
 
 bool pvperfPeerComplete(const pvperfPeer *peer);
+
+bool pvperfPeerSameProcess(const pvperfPeer *a,
+                           const pvperfPeer *b);
 
 /* The same connection of the same process, told again. */
 bool pvperfPeerSame(const pvperfPeer *a,

@@ -267,7 +267,7 @@ startVm(benchVm *vm,
     vm->qemu = forkQemu(nr_vcpus);
     vm->backend = forkBackend(listener, play);
     close(listener);
-    vm->peer = pvperfPeerNew(1, vm->qemu, 1, nr_vcpus, 4096,
+    vm->peer = pvperfPeerNew(1, vm->qemu, 1, getuid(), nr_vcpus, 4096,
                              (int[]) { memfd_create("window", MFD_CLOEXEC), eventfd(0, EFD_CLOEXEC),
                                        syscall(SYS_pidfd_open, vm->qemu, 0) });
     while (vm->peer->nirqs < nr_vcpus)

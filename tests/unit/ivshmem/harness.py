@@ -99,7 +99,8 @@ class Peer:
 class Daemon:
     """The other end of the keeper socket; PVPERF_KEEPER_* of pvperf_keeper.h."""
 
-    PEER, IRQS, SYNCED, GONE = 1, 2, 3, 4
+    PEER, IRQS, SYNCED, GONE, REFUSED = 1, 2, 3, 4, 5
+    VERSION = 2
     FORMAT = "<IHHQiIIIIIQQ"
     FIELDS = ("size version type connection pid uid vectors first count pad "
               "window_size start_time").split()
@@ -122,6 +123,30 @@ class Daemon:
             raise AssertionError(f"message of {len(data)} bytes, not {size}")
         message = dict(zip(self.FIELDS, struct.unpack(self.FORMAT, data)))
         message["fds"] = fds
+        return message
+
+    def send(self, kind, fds=(), **fields):
+        """A message that is whole unless told otherwise."""
+        message = dict.fromkeys(self.FIELDS, 0)
+        message.update({"size": struct.calcsize(self.FORMAT), "version": self.VERSION, "type": kind, **fields})
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        self.sock.sendmsg([struct.pack(self.FORMAT, *(message[name] for name in self.FIELDS))], rights)
+
+    def hand_back(self, given, **fields):
+        """Give a peer back as it was told, or with these fields otherwise."""
+        peer = {name: given[name] for name in ("pid", "uid", "vectors", "window_size", "start_time")}
+        peer.update(fields)
+        self.send(self.PEER, given["fds"], **peer)
+        for first in range(0, len(given["irqs"]), 250):
+            irqs = given["irqs"][first:first + 250]
+            self.send(self.IRQS, irqs, first=first, count=len(irqs), **peer)
+
+    def taken(self):
+        """The next peer that it is told of, with all its fds as 'fds' and 'irqs'."""
+        message = self.until(self.PEER)[-1]
+        message["irqs"] = []
+        while len(message["irqs"]) < message["vectors"]:
+            message["irqs"] += self.until(self.IRQS)[-1]["fds"]
         return message
 
     def until(self, kind):

@@ -102,7 +102,7 @@ testPeer(void)
 {
     const int fds[] = { memfd_create("window", MFD_CLOEXEC), eventfd(0, EFD_CLOEXEC),
                         syscall(SYS_pidfd_open, getpid(), 0) };
-    pvperfPeer *peer = pvperfPeerNew(1, getpid(), 1, VECTORS, pvperf_window_size(VECTORS), fds);
+    pvperfPeer *peer = pvperfPeerNew(1, getpid(), 1, getuid(), VECTORS, pvperf_window_size(VECTORS), fds);
 
     while (peer->nirqs < VECTORS)
         peer->irqs[peer->nirqs++] = eventfd(0, EFD_CLOEXEC);

@@ -169,6 +169,7 @@ testMessage(testKeeper *keeper,
         .type = type,
         .connection = 1,
         .pid = keeper->process,
+        .uid = 7,
         .vectors = 2,
         .window_size = pvperf_window_size(2),
         .start_time = pvperfIdentityStartTime("/proc", keeper->process),
@@ -248,9 +249,140 @@ testGood(void)
 }
 
 
-/* The keeper restarts and knows nothing: the peer stays while it lives. */
+/* What the daemon hands back next. */
+typedef struct _testPacket testPacket;
+struct _testPacket {
+    testKeeper *keeper;
+    pvperfKeeperMessage msg;
+    pvperfPacket packet;
+};
+
+
+static bool
+testTryReceive(gpointer opaque)
+{
+    testPacket *got = opaque;
+
+    return pvperfPacketReceive(got->keeper->conn, &got->msg, sizeof(got->msg), &got->packet) ==
+        PVPERF_PACKET_GOT;
+}
+
+
+/* The next message is of this type, from first on, with so many descriptors. */
+static pvperfKeeperMessage
+testHandedBack(testKeeper *keeper,
+               pvperfKeeperType type,
+               uint32_t first,
+               unsigned int nfds)
+{
+    testPacket got = { .keeper = keeper };
+
+    testRunUntil(testTryReceive, &got);
+    g_assert_cmpuint(got.packet.size, ==, sizeof(got.msg));
+    g_assert_cmpuint(got.msg.size, ==, sizeof(got.msg));
+    g_assert_cmpuint(got.msg.version, ==, PVPERF_KEEPER_VERSION);
+    g_assert_cmpuint(got.msg.type, ==, type);
+    g_assert_cmpuint(got.msg.connection, ==, 0);
+    g_assert_cmpuint(got.msg.first, ==, first);
+    g_assert_cmpuint(got.packet.nfds, ==, nfds);
+    pvperfPacketCloseFds(&got.packet);
+    return got.msg;
+}
+
+
+/* The keeper restarts and knows nothing. */
+static void
+testForget(testKeeper *keeper)
+{
+    close(keeper->conn);
+    testRunUntil(testIsDown, keeper);
+    keeper->ups = 0;
+    keeper->downs = 0;
+    testAccept(keeper);
+    testSendPlain(keeper, PVPERF_KEEPER_SYNCED);
+    testRunUntil(testIsUp, keeper);
+}
+
+
+/* The peer stays while it lives and is handed back, to each new keeper once. */
 static void
 testRestart(void)
+{
+    testKeeper keeper;
+    pvperfKeeperMessage msg;
+    unsigned int i;
+
+    testSetUp(&keeper);
+    testSendPeer(&keeper);
+    testSendPlain(&keeper, PVPERF_KEEPER_SYNCED);
+    testRunUntil(testIsUp, &keeper);
+
+    for (i = 0; i < 3; i++) {
+        testForget(&keeper);
+        msg = testHandedBack(&keeper, PVPERF_KEEPER_PEER, 0, 3);
+        g_assert_cmpint(msg.pid, ==, keeper.process);
+        g_assert_cmpuint(msg.uid, ==, 7);
+        g_assert_cmpuint(msg.vectors, ==, 2);
+        g_assert_cmpuint(msg.window_size, ==, pvperf_window_size(2));
+        g_assert_cmpuint(msg.start_time, ==, keeper.last->start_time);
+        msg = testHandedBack(&keeper, PVPERF_KEEPER_IRQS, 0, 2);
+        g_assert_cmpuint(msg.count, ==, 2);
+        testSendPeer(&keeper);
+        testRunFor(50);
+        g_assert_cmpint(recv(keeper.conn, &msg, sizeof(msg), MSG_DONTWAIT), ==, -1);
+    }
+    g_assert_cmpuint(keeper.peers, ==, 1);
+    g_assert_cmpuint(keeper.gones, ==, 0);
+
+    /* its process ends: nobody but the pidfd tells */
+    kill(keeper.process, SIGKILL);
+    testRunUntil(testHasGone, &keeper);
+    testTearDown(&keeper);
+}
+
+
+/* Peers are handed back one after the other, whatever the answer. */
+static void
+testRefused(void)
+{
+    testKeeper keeper;
+    pid_t first;
+    pid_t second = testSleeper();
+
+    testSetUp(&keeper);
+    first = keeper.process;
+    testSendPeer(&keeper);
+    keeper.process = second;
+    testSendPeer(&keeper);
+    keeper.process = first;
+    testSendPlain(&keeper, PVPERF_KEEPER_SYNCED);
+    testRunUntil(testIsUp, &keeper);
+    g_assert_cmpuint(keeper.peers, ==, 2);
+
+    testForget(&keeper);
+    testHandedBack(&keeper, PVPERF_KEEPER_PEER, 0, 3);
+    testHandedBack(&keeper, PVPERF_KEEPER_IRQS, 0, 2);
+    testRunFor(50);
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*does not take back process*");
+    testSendPlain(&keeper, PVPERF_KEEPER_REFUSED);
+    g_assert_cmpint(testHandedBack(&keeper, PVPERF_KEEPER_PEER, 0, 3).pid, ==, second);
+    testHandedBack(&keeper, PVPERF_KEEPER_IRQS, 0, 2);
+    g_test_assert_expected_messages();
+    g_assert_cmpuint(keeper.gones, ==, 0);
+
+    /* the connection breaks before the answer: all of it again */
+    testForget(&keeper);
+    testHandedBack(&keeper, PVPERF_KEEPER_PEER, 0, 3);
+    testHandedBack(&keeper, PVPERF_KEEPER_IRQS, 0, 2);
+    testTearDown(&keeper);
+    kill(second, SIGKILL);
+    waitpid(second, NULL, 0);
+}
+
+
+/* While the keeper was away the device was taken out and plugged in again. */
+static void
+testAnotherWindow(void)
 {
     testKeeper keeper;
 
@@ -258,19 +390,17 @@ testRestart(void)
     testSendPeer(&keeper);
     testSendPlain(&keeper, PVPERF_KEEPER_SYNCED);
     testRunUntil(testIsUp, &keeper);
-
     close(keeper.conn);
     testRunUntil(testIsDown, &keeper);
     keeper.ups = 0;
+    close(keeper.window);
+    keeper.window = memfd_create("another", MFD_CLOEXEC);
     testAccept(&keeper);
+    testSendPeer(&keeper);
     testSendPlain(&keeper, PVPERF_KEEPER_SYNCED);
     testRunUntil(testIsUp, &keeper);
-    g_assert_cmpuint(keeper.peers, ==, 1);
-    g_assert_cmpuint(keeper.gones, ==, 0);
-
-    /* its process ends: nobody but the pidfd tells */
-    kill(keeper.process, SIGKILL);
-    testRunUntil(testHasGone, &keeper);
+    g_assert_cmpuint(keeper.gones, ==, 1);
+    g_assert_cmpuint(keeper.peers, ==, 2);
     testTearDown(&keeper);
 }
 
@@ -322,6 +452,14 @@ testManyVectors(void)
     testSend(&keeper, &msg, sizeof(msg), msg.count);
     testRunUntil(testHasPeer, &keeper);
     g_assert_cmpuint(keeper.last->nirqs, ==, 300);
+    testSendPlain(&keeper, PVPERF_KEEPER_SYNCED);
+    testRunUntil(testIsUp, &keeper);
+
+    testForget(&keeper);
+    testHandedBack(&keeper, PVPERF_KEEPER_PEER, 0, 3);
+    msg = testHandedBack(&keeper, PVPERF_KEEPER_IRQS, 0, PVPERF_KEEPER_FDS_MAX);
+    g_assert_cmpuint(msg.count, ==, PVPERF_KEEPER_FDS_MAX);
+    testHandedBack(&keeper, PVPERF_KEEPER_IRQS, PVPERF_KEEPER_FDS_MAX, 300 - PVPERF_KEEPER_FDS_MAX);
     testTearDown(&keeper);
 }
 
@@ -342,8 +480,11 @@ static const struct {
     uint32_t count;
     bool after_peer;            /* a good PEER comes first */
 } badCases[] = {
+    { "descriptors with REFUSED", PVPERF_KEEPER_REFUSED, 1, .vectors = 2 },
+    { "REFUSED of no process", PVPERF_KEEPER_REFUSED, 0, .vectors = 2, .pid = -1 },
+    { "REFUSED in a PEER", PVPERF_KEEPER_REFUSED, 0, .vectors = 2, .after_peer = true },
     { "unknown type", 77, 0, .vectors = 2 },
-    { "another version", PVPERF_KEEPER_SYNCED, 0, .version = 2, .vectors = 2 },
+    { "another version", PVPERF_KEEPER_SYNCED, 0, .version = 1, .vectors = 2 },
     { "another size told", PVPERF_KEEPER_SYNCED, 0, .told_size = 8, .vectors = 2 },
     { "short", PVPERF_KEEPER_SYNCED, 0, .size = 16, .vectors = 2 },
     { "one byte", PVPERF_KEEPER_SYNCED, 0, .size = 1, .vectors = 2 },
@@ -387,7 +528,7 @@ testBad(gconstpointer opaque)
         testSend(&keeper, &msg, sizeof(msg), 3);
     }
     g_test_expect_message(NULL, G_LOG_LEVEL_WARNING,
-                          "*sent a message that is not of its protocol (version 1)");
+                          "*sent a message that is not of its protocol (version 2)");
     msg = testMessage(&keeper, bad->type);
     msg.vectors = bad->vectors;
     msg.first = bad->first;
@@ -425,6 +566,8 @@ main(int argc,
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/keeper/good", testGood);
     g_test_add_func("/keeper/restart", testRestart);
+    g_test_add_func("/keeper/refused", testRefused);
+    g_test_add_func("/keeper/another window", testAnotherWindow);
     g_test_add_func("/keeper/replay", testReplay);
     g_test_add_func("/keeper/many vectors", testManyVectors);
     for (i = 0; i < G_N_ELEMENTS(badCases); i++) {
