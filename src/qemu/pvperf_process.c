@@ -324,6 +324,8 @@ pvperfProcessStart(pvperfProcess *process,
     pvperfProcessWatch(process, pid, pvperfProcessPidfd(pid), true);
     if (!pvperfProcessWriteFile(process, error)) {
         pvperfProcessKill(process);
+        waitpid(pid, NULL, 0);
+        unlink(process->socket);
         return false;
     }
     return true;

@@ -2,7 +2,7 @@
 """Integration tests on real parts: stock libvirtd and QEMU in a private host, a real kernel and perf as guest."""
 
 from .case import Skip, check, main, step
-from .faults import LOADS, Load, Window, quantile, strike
+from .faults import LOADS, Load, Totals, Whole, Window, quantile, strike
 from .guest import Guest, bare
 from .host import COMPAT, Host, XMLNS, built, compat
 from .perf import NOT_COUNTED, NOT_SUPPORTED, check_equal, parse, stat, stat_list
@@ -11,6 +11,7 @@ from .record import Overflows, record
 
 __all__ = [
     "COMPAT", "Failure", "Guest", "Host", "LOADS", "Load", "NOT_COUNTED", "NOT_SUPPORTED", "Overflows", "Skip",
-    "TIME_FACTOR", "Window", "XMLNS", "bare", "built", "check", "check_equal", "children", "compat", "find", "main",
-    "parse", "pss_kib", "quantile", "record", "run", "stat", "stat_list", "step", "strike", "wait_for", "wakeups",
+    "TIME_FACTOR", "Totals", "Whole", "Window", "XMLNS", "bare", "built", "check", "check_equal", "children", "compat",
+    "find", "main", "parse", "pss_kib", "quantile", "record", "run", "stat", "stat_list", "step", "strike", "wait_for",
+    "wakeups",
 ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Faults put into a running host: a backend is killed or stopped, and how long its guest has none."""
+"""Faults put into a running host: what is struck, what the guest does meanwhile, and what people see of it."""
 
 import mmap
 import os
@@ -7,10 +7,13 @@ import signal
 import struct
 import time
 
+from .case import check
+from .perf import parse
 from .process import TIME_FACTOR, Failure, wait_for
 
 SESSION = 64                            # pvperf_header.session, and its state behind it
 UP = 1                                  # PVPERF_HOST_UP
+CLOCK = "pvperf/vcpu-clock/"
 
 # What a guest does meanwhile: a shell command that is run over and over, by what of us it keeps busy.
 LOADS = {
@@ -57,6 +60,52 @@ class Load:
     def end(self):
         self.guest.run("touch /tmp/enough")
         wait_for(lambda: self.guest.run("[ -e /tmp/ended ]", check=False).status == 0, "the load to end", 30)
+
+
+class Totals:
+    """The totals as people see them: they never go back, and are there all the time."""
+
+    def __init__(self, guest):
+        self.guest = guest
+        self.seen = {}
+
+    def look(self):
+        stats = self.guest.stats()
+        now = {"%s.%s" % (event["event"], key): event[key]
+               for event in stats["events"] for key in ("opened", "count", "enabled", "running")}
+        now.update(("ops." + name, value) for name, value in stats["ops"].items())
+        now.update(("refusals." + name, value) for name, value in stats["refusals"].items())
+        now.update(("sampling." + name, value) for name, value in stats["sampling"].items())
+        back = {name: (value, now.get(name)) for name, value in self.seen.items() if now.get(name, -1) < value}
+        check(not back, "totals went back: %s", back)
+        self.seen = now
+
+    def look_soon(self):
+        """The same, of a daemon that has only just come: they may be missing for a moment."""
+        wait_for(lambda: self.guest.host.pvperf("stats", self.guest.name, check=False).status == 0,
+                 "the totals to be shown", timeout=5)
+        self.look()
+
+
+class Whole:
+    """A perf stat -a that runs through it all."""
+
+    def __init__(self, guest):
+        self.guest = guest
+        self.begin = time.monotonic()
+        guest.run("perf stat --no-scale -x, -a -e %s -o /tmp/whole -- sleep 1000 >/dev/null 2>&1 &" % CLOCK)
+        wait_for(lambda: guest.stats()["open"], "perf in the guest to open its event")
+
+    def end(self, least):
+        """At least this share of the time was counted, and no more than there was."""
+        lasted = time.monotonic() - self.begin
+        self.guest.run("kill -INT $(pidof sleep work) 2>/dev/null; while pidof perf >/dev/null; do sleep 0.1; done",
+                       check=False)
+        (whole,) = parse(self.guest.out("cat /tmp/whole"))
+        cpu_s = whole.value / 1e9
+        print("     %.0f s of two CPUs: %.1f s counted (%.0f %% running)" % (lasted, cpu_s, whole.percent), flush=True)
+        check(0 < cpu_s <= 2 * (lasted + 10), "%.1f s counted in %.1f s on two CPUs", cpu_s, lasted)
+        check(whole.percent > least, "only %.0f %% of the time was counted", whole.percent)
 
 
 def strike(host, window, number):
