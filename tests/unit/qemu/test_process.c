@@ -6,11 +6,13 @@
 #include "../../../src/qemu/pvperf_identity.h"
 #include "../../../src/qemu/pvperf_stopped.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "test_util.h"
@@ -361,6 +363,29 @@ testAdoptStalePid(void)
 }
 
 
+/* Its pid file cannot be written, for want of space say: nothing of it is left. */
+static void
+testNoPidFile(void)
+{
+    pvperfProcessOptions options = { .net_fd = -1 };
+    testProcess test;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *in_the_way = NULL;
+
+    testSetUp(&test, "exec sleep 60");
+    options.program = test.program;
+    in_the_way = g_build_filename(test.dir, "uuid.pid", NULL);
+    g_assert_cmpint(mkdir(in_the_way, 0700), ==, 0);
+    g_assert_false(pvperfProcessStart(test.process, &options, &error));
+    g_assert_nonnull(error);
+    g_assert_cmpint(waitpid(-1, NULL, WNOHANG), ==, -1);
+    g_assert_cmpint(errno, ==, ECHILD);
+    g_assert_false(testFileExists(&test, "uuid.sock"));
+    g_assert_cmpint(rmdir(in_the_way), ==, 0);
+    testTearDown(&test);
+}
+
+
 /* Files of domains that are gone go; those of a backend that lives, or of a domain
  * that there is, do not. */
 static void
@@ -407,6 +432,7 @@ main(int argc,
     g_test_add_data_func("/process/rings/ceiling", GSIZE_TO_POINTER(640), testRings);
     g_test_add_func("/process/options", testOptions);
     g_test_add_func("/process/no program", testNoProgram);
+    g_test_add_func("/process/no pid file", testNoPidFile);
     g_test_add_func("/process/stop", testStop);
     g_test_add_func("/process/stop stubborn", testStopStubborn);
     g_test_add_data_func("/process/stopped", NULL, testStopped);
