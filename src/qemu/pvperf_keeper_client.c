@@ -125,12 +125,16 @@ pvperfKeeperClientOffer(pvperfKeeperClient *client,
 static void
 pvperfKeeperClientHandBack(pvperfKeeperClient *client)
 {
+    unsigned int offered = 0;
+    unsigned int taken = 0;
     guint i;
 
     client->offered = 0;
     for (i = 0; i < client->known->len; i++) {
         pvperfKnownPeer *known = g_ptr_array_index(client->known, i);
 
+        offered += known->offered;
+        taken += known->offered && known->told;
         if (known->told || known->offered)
             continue;
         known->offered = true;
@@ -143,6 +147,8 @@ pvperfKeeperClientHandBack(pvperfKeeperClient *client)
         }
         return;
     }
+    if (offered)
+        g_message("pvperf-ivshmem has taken back %u of %u connections that it did not know", taken, offered);
     client->retry_ms = PVPERF_KEEPER_RETRY_FIRST_MS;
 }
 

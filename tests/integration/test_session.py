@@ -4,7 +4,7 @@
 
 import os
 
-from harness import Guest, Skip, check, check_equal, main, stat, step
+from harness import Guest, Skip, check, check_equal, main, stat, step, wait_for
 from harness.session import SessionHost
 
 CLOCK = "pvperf/vcpu-clock/"
@@ -47,6 +47,21 @@ def with_rights(host):
     if paranoid() >= 2:
         raise Skip("kernel.perf_event_paranoid is %d: users may not count what their VMs do" % paranoid())
     check_equal(VM["guest"], ("vcpu-clock", "vcpu-switches"), "work hop 1 100")
+
+
+@step
+def keeper_killed_then_daemon(host):
+    """A user's keeper takes back what is the user's own."""
+    guest = VM["guest"]
+    session = guest.host
+    session.ivshmem.kill()
+    session.start_ivshmem()
+    wait_for(lambda: "handed back" in session.ivshmem.text(), "the VM to be handed back")
+    session.daemon.kill()
+    before = session.daemon.text().count("keeper.sock, 1 connections")
+    session.start_daemon()
+    wait_for(lambda: session.daemon.text().count("keeper.sock, 1 connections") > before, "the new daemon to have it")
+    guest.wait_state("on" if paranoid() < 2 else "unavailable")
 
 
 main()
