@@ -143,9 +143,14 @@ pvperfHandbackReceive(pvperfHandback *handback,
     /* A reset is told once, before what was sent ahead of it. */
     if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == ECONNRESET))
         return PVPERF_HANDBACK_MORE;
-    if (n <= 0)
+    if (n < 0)
         return PVPERF_HANDBACK_CLOSED;
+    /* A packet of no bytes, which is taken for the end, may bring some, too. */
     pvperfFdsTake(&fds, &msg);
+    if (n == 0) {
+        pvperfFdsClose(&fds);
+        return PVPERF_HANDBACK_CLOSED;
+    }
     good = n == (ssize_t)sizeof(message) && (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
         pvperfHandbackMessage(handback, &message, &fds);
     pvperfFdsClose(&fds);

@@ -160,7 +160,7 @@ LLVMFuzzerInitialize(int *argc,
     fds[0] = dup(nothing);
     fds[1] = dup(nothing);
     fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* a process that lives: nothing to read */
-    peer = pvperfPeerNew(1, getpid(), 1, VECTORS, pvperf_window_size(VECTORS), fds);
+    peer = pvperfPeerNew(1, getpid(), getuid(), 1, VECTORS, pvperf_window_size(VECTORS), fds);
     while (peer->nirqs < VECTORS)
         peer->irqs[peer->nirqs++] = dup(nothing);
     pvperfPolicyInitDefault(&policy, VECTORS);

@@ -11,8 +11,12 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "../../src/ivshmem/pvperf_keeper.h"
 #include "../../src/ivshmem/pvperf_server.c"
 #include "pvperf/abi.h"
 #include "fuzz.h"
@@ -30,6 +34,7 @@ static fuzzEnd ends[ENDS];
 static uint32_t accepting;      /* end that connects */
 static int acceptFails;         /* errno of the next accept */
 static int64_t clockNow;
+static int handed[3];           /* window, eventfd, pidfd that are handed back */
 static pvperfPeerIdentity identity;
 
 int __wrap_accept4(int fd,
@@ -39,6 +44,8 @@ int __wrap_accept4(int fd,
 bool __wrap_pvperfPeerIdentify(int socket,
                                const char *qemuRunDir,
                                pvperfPeerIdentity *as);
+void __wrap_pvperfPeerVerify(const char *qemuRunDir,
+                             pvperfPeerIdentity *as);
 int64_t __wrap_pvperfNow(void);
 void __wrap_pvperfLog(const char *format,
                       ...);
@@ -76,6 +83,16 @@ __wrap_pvperfPeerIdentify(int socket,
 }
 
 
+/* What is handed back is looked at, and libvirt knows no such VM. */
+void
+__wrap_pvperfPeerVerify(const char *qemuRunDir,
+                        pvperfPeerIdentity *as)
+{
+    as->known = false;
+    as->why = "unknown";
+}
+
+
 int64_t
 __wrap_pvperfNow(void)
 {
@@ -98,6 +115,11 @@ LLVMFuzzerInitialize(int *argc,
 
     for (i = 0; i < ENDS; i++)
         ends[i] = (fuzzEnd) { -1, -1 };
+    handed[0] = memfd_create("window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    handed[1] = eventfd(0, EFD_CLOEXEC);
+    handed[2] = syscall(SYS_pidfd_open, getpid(), 0);
+    fuzzExpect(ftruncate(handed[0], pvperf_window_size(1)) == 0 && handed[2] >= 0);
+    fcntl(handed[0], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
     fuzzExpect(pvperfServerInit(&server, "", eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC)));
     return 0;
 }
@@ -159,6 +181,50 @@ connectEnd(fuzzInput *input,
 }
 
 
+/* A message of a daemon that hands back, right or not so right. */
+static void
+handBack(fuzzInput *input,
+         int fd)
+{
+    uint8_t how = fuzzByte(input);
+    pvperfKeeperMessage message = {
+        .size = sizeof(message),
+        .version = PVPERF_KEEPER_VERSION,
+        .type = how & 1 ? PVPERF_KEEPER_IRQS : PVPERF_KEEPER_PEER,
+        .pid = getpid(),
+        .vectors = 1 + (how >> 1 & 3),
+        .first = how >> 3 & 1,
+        .count = how >> 4 & 3,
+        .window_size = pvperf_window_size(1 + (how >> 1 & 3)),
+    };
+    uint32_t nfds = how & 1 ? message.count : how & 64 ? 2 : 3;
+    struct iovec iov = { .iov_base = &message, .iov_len = sizeof(message) };
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(3 * sizeof(int))];
+    } control = { .header = {
+        .cmsg_level = SOL_SOCKET,
+        .cmsg_type = SCM_RIGHTS,
+        .cmsg_len = CMSG_LEN(nfds * sizeof(int)),
+    } };
+    struct msghdr msg = {
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = nfds ? &control : NULL,
+        .msg_controllen = nfds ? CMSG_SPACE(nfds * sizeof(int)) : 0,
+    };
+    uint32_t i;
+
+    if (how & 128)
+        fuzzBytes(input, (uint64_t *)&message + fuzzByte(input) % (sizeof(message) / 8), 8);
+    if (how == 0xff)
+        iov.iov_len = fuzzByte(input) % sizeof(message);
+    for (i = 0; i < nfds; i++)
+        ((int *)CMSG_DATA(&control.header))[i] = handed[how & 1 ? 1 : i];
+    sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+
 static void
 endActs(fuzzInput *input)
 {
@@ -170,7 +236,7 @@ endActs(fuzzInput *input)
 
     if (end->fd < 0)
         return;
-    switch (how / ENDS % 5) {
+    switch (how / ENDS % 6) {
     case 0:
         endClose(end);
         break;
@@ -186,6 +252,9 @@ endActs(fuzzInput *input)
     case 3:
         if (end->process >= 0 && write(end->process, &one, sizeof(one)) < 0)
             abort();
+        break;
+    case 4:
+        handBack(input, end->fd);
         break;
     default:
         shutdown(end->fd, how & 128 ? SHUT_WR : SHUT_RD);

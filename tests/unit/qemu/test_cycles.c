@@ -322,10 +322,10 @@ testThousand(void)
     g_test_message("daemon: fds %u -> %u, threads %u -> %u, children %u -> %u, files %u -> %u, RSS %lu -> %lu KiB",
                    before.fds, after.fds, before.threads, after.threads, before.children, after.children,
                    before.files, after.files, before.rss_kib, after.rss_kib);
-    g_assert_cmpuint(after.fds, ==, before.fds);
+    g_assert_cmpuint(after.fds, <=, before.fds);
     g_assert_cmpuint(after.threads, <=, before.threads);
     g_assert_cmpuint(after.children, ==, 1);
-    g_assert_cmpuint(after.files, ==, before.files);
+    g_assert_cmpuint(after.files, <=, before.files);
     g_assert_cmpuint(after.rss_kib, <=, before.rss_kib + RSS_MARGIN_KIB);
 
     kill(test.host.qemu, SIGKILL);
