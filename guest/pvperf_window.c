@@ -86,13 +86,6 @@ static bool ring_reached(const struct pvperf_ring *ring, u32 end)
 	return (s32)(ring_completed(ring) - end) >= 0;
 }
 
-static u32 ring_room(const struct pvperf_ring *ring)
-{
-	u32 flying = ring->submitted - ring_completed(ring);
-
-	return flying > PVPERF_NR_FRAMES ? 0 : PVPERF_NR_FRAMES - flying;
-}
-
 static void ring_put(struct pvperf_ring *ring, u32 n, const struct pvperf_frame *frame)
 {
 	ring->area->frames[n % PVPERF_NR_FRAMES] = *frame;
@@ -114,14 +107,32 @@ static void ring_publish(struct pvperf_window *w, struct pvperf_ring *ring, u32 
 		writel(PVPERF_DOORBELL, w->regs + PVPERF_DOORBELL_REG);
 }
 
+/*
+ * No host that is well has answered what was never asked.  One that starts anew
+ * takes our place from the window: if that was written over, it is put right, and
+ * the host finds it.
+ */
+static u32 ring_room(struct pvperf_window *w, struct pvperf_ring *ring)
+{
+	u32 flying = ring->submitted - ring_completed(ring);
+
+	if (flying <= PVPERF_NR_FRAMES)
+		return PVPERF_NR_FRAMES - flying;
+	ring_publish(w, ring, ring->submitted);
+	return 0;
+}
+
 /* ---- A vCPU's area -------------------------------------------------------- */
 
 static bool window_late(struct pvperf_channel *ch, u32 vcpu)
 {
-	struct pvperf_ring *ring = &to_window(ch)->rings[vcpu];
+	struct pvperf_window *w = to_window(ch);
+	struct pvperf_ring *ring = &w->rings[vcpu];
 
 	if (ring->late && ring_reached(ring, ring->late_end))
 		ring->late = false;
+	if (ring->late)
+		ring_room(w, ring);
 	return ring->late;
 }
 
@@ -136,7 +147,7 @@ static int window_post(struct pvperf_channel *ch, u32 vcpu, u64 session,
 	};
 	unsigned int i;
 
-	if (n > ring_room(ring))
+	if (n > ring_room(w, ring))
 		return -EBUSY;
 
 	*first = ring->submitted;
@@ -331,7 +342,7 @@ static int control_room(struct pvperf_window *w, u32 flying)
 	struct pvperf_ring *ring = &w->rings[w->ch.nr_vcpus];
 	unsigned long until = jiffies + msecs_to_jiffies(PVPERF_ROOM_MS);
 
-	while (ring_room(ring) < PVPERF_NR_FRAMES - flying) {
+	while (ring_room(w, ring) < PVPERF_NR_FRAMES - flying) {
 		if (READ_ONCE(w->ch.dead) || time_after(jiffies, until))
 			return -EBUSY;
 		usleep_range(PVPERF_CALL_SLEEP_US, 2 * PVPERF_CALL_SLEEP_US);

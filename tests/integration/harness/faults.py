@@ -30,14 +30,17 @@ LOADS = {
 class Window:
     """The window of the one VM that the daemon serves, as both sides see it."""
 
-    def __init__(self, host):
+    def __init__(self, host, write=False):
+        """The header alone to look at; with write, all of it."""
         directory = "/proc/%d/fd" % host.daemon.pid
         for name in os.listdir(directory):
             path = os.path.join(directory, name)
             try:
                 if os.readlink(path).startswith("/memfd:pvperf ("):
-                    with open(path, "rb") as file:
-                        self.map = mmap.mmap(file.fileno(), 4096, mmap.MAP_SHARED, mmap.PROT_READ)
+                    with open(path, "r+b" if write else "rb") as file:
+                        self.map = mmap.mmap(
+                            file.fileno(), 0 if write else 4096, mmap.MAP_SHARED,
+                            mmap.PROT_READ | (mmap.PROT_WRITE if write else 0))
                     return
             except FileNotFoundError:
                 pass
