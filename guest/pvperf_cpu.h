@@ -23,8 +23,7 @@ struct pvperf_event {
 	bool			wanted;		/* perf wants it to count */
 	u32			epoch;		/* of the id that counts for it; 0: none does */
 	u64			mark;		/* event->tstamp up to which all is accounted */
-	u64			since;		/* our clock up to which all is accounted; 0: has not
-						 * started since mark */
+	u64			since;		/* our clock: all is accounted; 0: has not started since mark */
 	bool			ahead;		/* since is later than mark */
 	u64			gap;		/* ns since mark in which nothing counted */
 	u64			debt;		/* ns still to be taken off */
