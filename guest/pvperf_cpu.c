@@ -496,7 +496,9 @@ int pvperf_cpu_add(struct pvperf_event *pe, bool start)
 	pe->muted = false;
 	/* An NMI may walk the list at any time. */
 	list_add_tail_rcu(&pe->active, &cpu->active);
-	pvperf_refresh_need();
+	/* What samples is called for all the time. */
+	if (!is_sampling_event(pe->event))
+		pvperf_refresh_need();
 	if (start)
 		pvperf_cpu_start(pe);
 	return 0;

@@ -28,9 +28,13 @@ def load(guest, seconds=100):
 
 
 def unload(guest):
-    """It ends, all of it, and what it had open is closed."""
-    guest.run("killall work sleep; n=0; "
-              "while pidof perf >/dev/null && [ $n -lt 300 ]; do sleep 0.1; n=$((n + 1)); done; "
+    """It ends, all of it, and what it had open is closed.
+
+    A perf that has just opened its events has not started its command yet, so
+    they are looked for until there is none.
+    """
+    guest.run("n=0; while pidof perf >/dev/null && [ $n -lt 300 ]; do "
+              "killall work sleep 2>/dev/null; usleep 100000; n=$((n + 1)); done; "
               "! ps | grep '[p]erf \\|[w]ork '", 90)
     guest.wait_closed()
 
