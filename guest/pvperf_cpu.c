@@ -667,15 +667,16 @@ void pvperf_cpu_retry(void *unused)
 		flush(cpu);
 }
 
-/* True if perf has something scheduled here. */
+/* True if perf has something scheduled here that only counts. */
 bool pvperf_cpu_refresh(bool read)
 {
 	struct pvperf_cpu *cpu = this_cpu_ptr(&pvperf_cpus);
+	bool any = cpu->nr_active > cpu->nr_samplers;
 	struct pvperf_event *pe;
 	struct pvperf_view view;
 
 	if (cpu->nesting || !list_empty(&cpu->changed) || !list_empty(&cpu->reading))
-		return cpu->nr_active;
+		return any;
 	rcu_read_lock();
 	view_take(&view);
 	/*
@@ -689,7 +690,7 @@ bool pvperf_cpu_refresh(bool read)
 	rcu_read_unlock();
 	if (!list_empty(&cpu->reading))
 		read_all(cpu);
-	return cpu->nr_active;
+	return any;
 }
 
 void pvperf_cpu_settle(void *data)

@@ -62,7 +62,7 @@ void pvperf_cpu_settle(void *id);
 
 /*
  * Accounts, with @read, what counts here, and starts what does not since the host
- * started anew.  False: perf has nothing scheduled here.
+ * started anew.  False: nothing is scheduled here that only counts.
  */
 bool pvperf_cpu_refresh(bool read);
 

@@ -3,10 +3,10 @@
  * Events that stay scheduled on a busy CPU without a call from perf's core.
  *
  * perf stat -a may run for hours without one, and all that it counted would be
- * lost with a host that dies.  So each CPU on which something is scheduled has
- * a timer that reads it once a second, and that notices soon when the host has
- * started anew.  The timer is deferrable: an idle CPU, which counts nothing, is
- * not woken.  A CPU on which nothing is scheduled has none.
+ * lost with a host that dies.  So each CPU on which something is scheduled that
+ * only counts has a timer that reads it once a second, and that notices soon when
+ * the host has started anew.  The timer is deferrable: an idle CPU, which counts
+ * nothing, is not woken.  A CPU without such an event has none.
  */
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>

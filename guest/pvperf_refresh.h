@@ -5,7 +5,7 @@
 #ifndef PVPERF_REFRESH_H
 #define PVPERF_REFRESH_H
 
-/* An event was scheduled in on this CPU.  Interrupts off; the scheduler's locks may be held. */
+/* One that only counts was scheduled in here.  Interrupts off; the scheduler's locks may be held. */
 void pvperf_refresh_need(void);
 
 void pvperf_refresh_init(void);
