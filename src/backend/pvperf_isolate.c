@@ -19,7 +19,7 @@
 #include "pvperf_log.h"
 #include "pvperf_sampling.h"
 
-static bool
+bool
 pvperfIsolateFailed(const char *what)
 {
     pvperfLog("isolation: %s: %s", what, strerror(errno));

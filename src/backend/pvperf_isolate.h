@@ -44,3 +44,6 @@ bool pvperfIsolateMemory(void);
 
 /* Only the system calls that serving needs. Last of all. */
 bool pvperfIsolateSystemCalls(pvperfSeccompAction action);
+
+/* For the stages alone: logs that @what failed, with errno, and returns false. */
+bool pvperfIsolateFailed(const char *what);

@@ -23,27 +23,19 @@
 #define PVPERF_ROOT_OVER "/tmp"
 
 static bool
-pvperfNamespacesFailed(const char *what)
-{
-    pvperfLog("isolation: %s: %s", what, strerror(errno));
-    return false;
-}
-
-
-static bool
 pvperfNamespacesEmptyRoot(void)
 {
     const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        return pvperfNamespacesFailed("mounts of its own");
+        return pvperfIsolateFailed("mounts of its own");
     if (mount("pvperf", PVPERF_ROOT_OVER, "tmpfs", flags, "size=4k,nr_inodes=2,mode=555") < 0)
-        return pvperfNamespacesFailed("an empty directory on " PVPERF_ROOT_OVER);
+        return pvperfIsolateFailed("an empty directory on " PVPERF_ROOT_OVER);
     if (chdir(PVPERF_ROOT_OVER) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
         umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-        return pvperfNamespacesFailed("an empty root");
+        return pvperfIsolateFailed("an empty root");
     if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL) < 0)
-        return pvperfNamespacesFailed("a root that is read-only");
+        return pvperfIsolateFailed("a root that is read-only");
     return true;
 }
 
@@ -57,12 +49,12 @@ pvperfIsolateNamespaces(int net_fd,
     if (unshare(flags) < 0 &&
         (errno != EPERM || !may_map || unshare(flags | CLONE_NEWUSER) < 0)) {
         if (errno != EPERM && errno != ENOSPC)
-            return pvperfNamespacesFailed("namespaces of its own");
+            return pvperfIsolateFailed("namespaces of its own");
         pvperfLog("isolation: goes on without namespaces of its own, which need CAP_SYS_ADMIN: %s",
                   strerror(errno));
         return true;
     }
     if (net_fd >= 0 && setns(net_fd, CLONE_NEWNET) < 0)
-        return pvperfNamespacesFailed("network namespace");
+        return pvperfIsolateFailed("network namespace");
     return pvperfNamespacesEmptyRoot();
 }
