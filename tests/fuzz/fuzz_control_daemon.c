@@ -8,6 +8,7 @@
  */
 #include <sys/eventfd.h>
 
+#include "fuzz_glib.h"
 #include "packets.h"
 #include "qemu/pvperf_backend_client.h"
 #include "qemu/pvperf_broker.h"
@@ -140,22 +141,13 @@ static const pvperfBackendHandlers handlers = {
 };
 
 
-static void
-quiet(const char *domain,
-      GLogLevelFlags level,
-      const char *message,
-      gpointer opaque)
-{
-}
-
-
 int
 LLVMFuzzerInitialize(int *argc,
                      char ***argv)
 {
     int fds[3];
 
-    g_log_set_default_handler(quiet, NULL);
+    fuzzQuiet();
     nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     fds[0] = dup(nothing);
     fds[1] = dup(nothing);

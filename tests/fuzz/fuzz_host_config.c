@@ -6,7 +6,7 @@
  * domain, then files of the directories policies and groups by turns, named a.xml, b.xml, ...
  * The loader's calls for files and directories end here (the linker's --wrap).
  */
-#include "fuzz.h"
+#include "fuzz_glib.h"
 #include "qemu/pvperf_host_config.h"
 
 #define TEXTS 8
@@ -80,20 +80,11 @@ __wrap_g_dir_close(GDir *dir)
 }
 
 
-static void
-quiet(const char *domain,
-      GLogLevelFlags level,
-      const char *message,
-      gpointer opaque)
-{
-}
-
-
 int
 LLVMFuzzerInitialize(int *argc,
                      char ***argv)
 {
-    g_log_set_default_handler(quiet, NULL);
+    fuzzQuiet();
     return 0;
 }
 

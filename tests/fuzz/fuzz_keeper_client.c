@@ -8,6 +8,7 @@
  */
 #include <sys/eventfd.h>
 
+#include "fuzz_glib.h"
 #include "ivshmem/pvperf_keeper.h"
 #include "packets.h"
 #include "pvperf/abi.h"
@@ -66,20 +67,11 @@ static const pvperfKeeperHandlers handlers = {
 };
 
 
-static void
-quiet(const char *domain,
-      GLogLevelFlags level,
-      const char *message,
-      gpointer opaque)
-{
-}
-
-
 int
 LLVMFuzzerInitialize(int *argc,
                      char ***argv)
 {
-    g_log_set_default_handler(quiet, NULL);
+    fuzzQuiet();
     nothing = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return 0;
 }
